@@ -1,0 +1,107 @@
+/* bytes: slices, numbers, and a buffer that grows. */
+#include "base/bytes.h"
+
+#include "check.h"
+
+TEST(comparing) {
+  CHECK(slice_eq(SLICE("abc"), slice_text("abc")) && !slice_eq(SLICE("abc"), SLICE("abd")));
+  CHECK(slice_eq(slice_of(NULL, 0), SLICE("")) && slice_text(NULL).len == 0);
+  CHECK(slice_eq_nocase(SLICE("AbC-z[@"), SLICE("aBc-Z[@")));
+  CHECK(!slice_eq_nocase(SLICE("@"), SLICE("`")) && !slice_eq_nocase(SLICE("\311"), SLICE("\351")));
+  CHECK(slice_compare(SLICE("a"), SLICE("b")) < 0 && slice_compare(SLICE("b"), SLICE("a")) > 0);
+  CHECK(slice_compare(SLICE("a"), SLICE("ab")) < 0 && slice_compare(SLICE("ab"), SLICE("a")) > 0);
+  CHECK(slice_compare(SLICE("\200"), SLICE("a")) > 0 && slice_compare(SLICE("a"), SLICE("a")) == 0);
+  CHECK(slice_compare(slice_of(NULL, 0), SLICE("")) == 0);
+}
+
+TEST(ends_and_rest) {
+  CHECK(slice_starts(SLICE("data: x"), SLICE("data:")) && !slice_starts(SLICE("dat"), SLICE("data:")));
+  CHECK(slice_ends(SLICE("a.lua"), SLICE(".lua")) && !slice_ends(SLICE("lua"), SLICE(".lua")));
+  CHECK(slice_starts(slice_of(NULL, 0), slice_of(NULL, 0)));
+  CHECK_SLICE(slice_from(SLICE("abc"), 1), "bc");
+  CHECK_SLICE(slice_from(SLICE("abc"), 3), "");
+  CHECK_SLICE(slice_from(SLICE("abc"), 9), "");
+}
+
+TEST(finding_and_trimming) {
+  CHECK_SLICE(slice_trim(SLICE(" \t a b\t ")), "a b");
+  CHECK_SLICE(slice_trim(SLICE(" \t")), "");
+  CHECK_SLICE(slice_trim(SLICE("\na ")), "\na");
+  CHECK_INT(slice_find_byte(SLICE("a,b,"), ','), 1);
+  CHECK_INT(slice_find_byte(SLICE("ab"), ','), -1);
+  CHECK_INT(slice_find_byte(slice_of(NULL, 0), ','), -1);
+  CHECK_INT(slice_find(SLICE("abcabd"), SLICE("abd")), 3);
+  CHECK_INT(slice_find(SLICE("ab"), SLICE("abc")), -1);
+  CHECK_INT(slice_find(SLICE("ab"), SLICE("")), 0);
+}
+
+static bool to_u64(const char *text, uint64_t *out) {
+  return slice_to_u64(slice_text(text), out);
+}
+
+TEST(reading_numbers) {
+  uint64_t number = 7;
+  CHECK(to_u64("0", &number) && number == 0);
+  CHECK(to_u64("007", &number) && number == 7);
+  CHECK(to_u64("18446744073709551615", &number) && number == UINT64_MAX);
+  static const char *const bad[] = {"",
+                                    " 1",
+                                    "1 ",
+                                    "+1",
+                                    "-1",
+                                    "0x1",
+                                    "1_0",
+                                    "1.0",
+                                    "18446744073709551616",
+                                    "99999999999999999999",
+                                    "100000000000000000000",
+                                    "\331\241"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CHECK(!to_u64(bad[i], &number));
+  CHECK(!slice_to_u64(slice_of("1\0", 2), &number));
+}
+
+TEST(writing_numbers) {
+  struct buf b = {0};
+  buf_u64(&b, 0);
+  buf_byte(&b, ' ');
+  buf_u64(&b, UINT64_MAX);
+  buf_byte(&b, ' ');
+  buf_i64(&b, INT64_MIN);
+  buf_byte(&b, ' ');
+  buf_i64(&b, INT64_MAX);
+  CHECK_SLICE(buf_view(&b), "0 18446744073709551615 -9223372036854775808 9223372036854775807");
+  buf_done(&b);
+  CHECK(b.ptr == NULL && b.len == 0 && b.cap == 0);
+}
+
+TEST(growing_keeps_bytes_and_slack) {
+  struct buf b = {0};
+  for (int i = 0; i < 5000; i++) {
+    buf_byte(&b, (char)(i % 251));
+    if (b.cap < b.len + BUF_SLACK) CHECK_INT(b.cap, b.len + BUF_SLACK);
+  }
+  memset(b.ptr + b.len, 'x', BUF_SLACK); /* a sanitizer would see it, were the slack not there */
+  bool same = true;
+  for (int i = 0; i < 5000; i++) same &= (unsigned char)b.ptr[i] == i % 251;
+  CHECK(same);
+  buf_drop_front(&b, 4999);
+  CHECK_INT(b.len, 1);
+  CHECK_INT((unsigned char)b.ptr[0], 4999 % 251);
+  buf_drop_front(&b, 1);
+  CHECK_INT(b.len, 0);
+  buf_append(&b, NULL, 0);
+  buf_fill(&b, "%s=%d", "a", 5);
+  buf_slice(&b, SLICE(";"));
+  CHECK_SLICE(buf_view(&b), "a=5;");
+  buf_done(&b);
+}
+
+TEST(reserving_does_not_change_the_length) {
+  struct buf b = {0};
+  buf_text(&b, "ab");
+  memset(buf_reserve(&b, 10000), 'y', 10000 + BUF_SLACK);
+  CHECK_SLICE(buf_view(&b), "ab");
+  buf_done(&b);
+}
+
+UNIT_MAIN()
