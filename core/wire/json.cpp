@@ -1,0 +1,240 @@
+/* json: scan, valid, find and pick, over the tokens of json_index. Any thread. Copies nothing: what it gives points
+ * into the caller's text. Walking is in json_walk.cpp, single values in json_text.c, writing in json_write.c. */
+#include <algorithm>
+
+#include "wire/json_index.h"
+
+/* Beyond this many keys they are sorted to find one that occurs twice; comparing each with each is faster before. */
+static const size_t KEYS_COMPARED = 32;
+static const size_t PICK_MAX = 64;
+
+/* The key at `token`, decoded. *used is how much of the index's room earlier keys take. */
+static bool key_decoded(struct json_index *x, uint32_t token, size_t *used, struct slice *key) {
+  struct slice raw = json_raw(x, token, token + 1);
+  if (json_plain(raw, key)) return true;
+  /* All keys together are no longer than the text: asked for at once, the room does not move under earlier ones. */
+  char *out = json_index_room(x, 0, x->len) + *used;
+  size_t len;
+  if (!json_unquote(raw, out, &len)) return false;
+  *key = slice_of(out, len);
+  *used += len;
+  return true;
+}
+
+static bool key_before(const struct json_key_seen &a, const struct json_key_seen &b) {
+  int order = slice_compare(a.key, b.key);
+  return order != 0 ? order < 0 : a.at < b.at;
+}
+
+static bool keys_differ(struct json_key_seen *keys, size_t count, struct json_fault *fault) {
+  std::sort(keys, keys + count, key_before);
+  for (size_t i = 1; i < count; i++)
+    if (slice_eq(keys[i - 1].key, keys[i].key)) return json_fail(fault, keys[i].at, "a key that occurs twice");
+  return true;
+}
+
+static bool scan_object(struct json_index *x, struct json_field *fields, size_t count, struct json_fault *fault) {
+  size_t seen = 0, used = 0;
+  struct json_key_seen *keys = json_index_keys(x, 1);
+  uint32_t token = 1, next;
+  if (json_token(x, 0) != '{') return json_fail(fault, x->at[0], "not an object");
+  bool more = json_token(x, 1) != '}';
+  while (more) {
+    if (json_token(x, token) != '"' || json_token(x, token + 1) != ':')
+      return json_fail(fault, token < x->count ? x->at[token] : x->len, "a key and ':' are missing");
+    if (!json_grammar(x, token + 2, 1, false, &next, fault)) return false;
+    keys = json_index_keys(x, seen + 1);
+    struct json_key_seen *now = keys + seen;
+    now->at = x->at[token];
+    if (!key_decoded(x, token, &used, &now->key)) return json_fail(fault, now->at, "not a key");
+    if (seen < KEYS_COMPARED)
+      for (size_t i = 0; i < seen; i++)
+        if (slice_eq(keys[i].key, now->key)) return json_fail(fault, now->at, "a key that occurs twice");
+    seen++;
+    for (size_t i = 0; i < count; i++) {
+      if (!slice_eq(fields[i].key, now->key)) continue;
+      fields[i].raw = json_raw(x, token + 2, next);
+      fields[i].kind = json_kind_of(fields[i].raw.ptr[0]);
+    }
+    token = next;
+    more = json_token(x, token) == ',';
+    if (more) token++;
+    else if (json_token(x, token) != '}')
+      return json_fail(fault, token < x->count ? x->at[token] : x->len, "neither ',' nor '}'");
+  }
+  if (token + 1 < x->count) return json_fail(fault, x->at[token + 1], "something behind the document");
+  return seen <= KEYS_COMPARED || keys_differ(keys, seen, fault);
+}
+
+bool json_scan(struct slice text, struct json_field *fields, size_t count, struct json_fault *fault) {
+  struct json_index x;
+  for (size_t i = 0; i < count; i++) fields[i].raw = {nullptr, 0};
+  if (!json_index_init(&x, text, JSON_STRICT, fault)) return false;
+  bool ok = scan_object(&x, fields, count, fault);
+  json_index_done(&x);
+  return ok;
+}
+
+bool json_valid(struct slice text, struct json_fault *fault) {
+  struct json_index x;
+  uint32_t next;
+  if (!json_index_init(&x, text, JSON_STRICT, fault)) return false;
+  bool ok = json_grammar(&x, 0, 0, false, &next, fault);
+  if (ok && next < x.count) ok = json_fail(fault, x.at[next], "something behind the document");
+  json_index_done(&x);
+  return ok;
+}
+
+/* The token after the value at `token`, by its brackets alone; 0 when the text ends within it. */
+static uint32_t value_end(const struct json_index *x, uint32_t token) {
+  unsigned depth = 0;
+  do {
+    char c = json_token(x, token);
+    if (c == '{' || c == '[') depth++;
+    else if (depth == 0 && (c == '\0' || c == '}' || c == ']' || c == ',' || c == ':')) return 0;
+    else if (c == '}' || c == ']') depth--;
+    else if (token >= x->count) return 0;
+    token++;
+  } while (depth > 0);
+  return token;
+}
+
+/* Where a pick stands: the object's keys and the array's indexes that are wanted below are named by bits of `below`,
+ * one for each wanted field; rest[i] is where field i's path goes on, past its end once it has arrived. */
+struct pick {
+  struct json_index *x;
+  struct json_field *wanted;
+  size_t rest[PICK_MAX];
+  size_t left; /* fields not found yet */
+};
+
+enum : uint32_t { PICK_FAULT = 0, PICK_ALL = UINT32_MAX };
+
+static uint32_t pick_value(struct pick *p, uint32_t token, uint64_t below);
+
+/* The fields of `below` whose path goes on with `step`, moved past it. */
+static uint64_t pick_step(struct pick *p, uint64_t below, struct slice step) {
+  uint64_t matched = 0;
+  for (uint64_t bits = below; bits != 0; bits &= bits - 1) {
+    unsigned i = (unsigned)__builtin_ctzll(bits);
+    struct slice rest = slice_from(p->wanted[i].key, p->rest[i]);
+    if (!slice_starts(rest, step) || (rest.len > step.len && rest.ptr[step.len] != '.')) continue;
+    matched |= 1ull << i;
+    p->rest[i] += step.len + 1;
+  }
+  return matched;
+}
+
+static void pick_step_back(struct pick *p, uint64_t matched, struct slice step) {
+  for (uint64_t bits = matched; bits != 0; bits &= bits - 1) p->rest[__builtin_ctzll(bits)] -= step.len + 1;
+}
+
+/* A value below an array or object: entered when something in it is wanted. */
+static uint32_t pick_below(struct pick *p, uint32_t token, uint64_t below, struct slice step) {
+  uint64_t matched = pick_step(p, below, step);
+  if (matched == 0) return value_end(p->x, token);
+  uint32_t next = pick_value(p, token, matched);
+  pick_step_back(p, matched, step);
+  return next;
+}
+
+static uint32_t pick_object(struct pick *p, uint32_t token, uint64_t below) {
+  if (json_token(p->x, token + 1) == '}') return token + 2;
+  do {
+    struct slice key;
+    size_t used = 0;
+    if (json_token(p->x, token + 1) != '"' || json_token(p->x, token + 2) != ':') return PICK_FAULT;
+    if (!key_decoded(p->x, token + 1, &used, &key)) return PICK_FAULT;
+    token = pick_below(p, token + 3, below, key);
+    if (token == PICK_FAULT || token == PICK_ALL) return token;
+  } while (json_token(p->x, token) == ',');
+  return json_token(p->x, token) == '}' ? token + 1 : (uint32_t)PICK_FAULT;
+}
+
+static uint32_t pick_array(struct pick *p, uint32_t token, uint64_t below) {
+  char digits[20];
+  if (json_token(p->x, token + 1) == ']') return token + 2;
+  uint64_t index = 0;
+  do {
+    token = pick_below(p, token + 1, below, slice_of(digits, digits_u64(digits, index++)));
+    if (token == PICK_FAULT || token == PICK_ALL) return token;
+  } while (json_token(p->x, token) == ',');
+  return json_token(p->x, token) == ']' ? token + 1 : (uint32_t)PICK_FAULT;
+}
+
+static uint32_t pick_value(struct pick *p, uint32_t token, uint64_t below) {
+  uint64_t here = 0;
+  for (uint64_t bits = below; bits != 0; bits &= bits - 1) {
+    unsigned i = (unsigned)__builtin_ctzll(bits);
+    if (p->rest[i] <= p->wanted[i].key.len) continue;
+    below &= ~(1ull << i);
+    /* Of a key that comes twice the first one counts. */
+    if (p->wanted[i].raw.ptr == nullptr) here |= 1ull << i;
+  }
+  char first = json_token(p->x, token);
+  uint32_t next;
+  if (first == '{' && below != 0) next = pick_object(p, token, below);
+  else if (first == '[' && below != 0) next = pick_array(p, token, below);
+  else next = value_end(p->x, token);
+  if (next == PICK_FAULT || next == PICK_ALL || here == 0) return next;
+  if (first != '{' && first != '[' && !json_scalar_ok(p->x, token)) return PICK_FAULT;
+  for (uint64_t bits = here; bits != 0; bits &= bits - 1) {
+    struct json_field *field = &p->wanted[__builtin_ctzll(bits)];
+    field->raw = json_raw(p->x, token, next);
+    field->kind = json_kind_of(first);
+    p->left--;
+  }
+  return p->left == 0 ? (uint32_t)PICK_ALL : next;
+}
+
+static bool pick_run(struct slice text, struct json_field *wanted, size_t count, uint64_t below) {
+  struct json_index x;
+  struct pick p;
+  for (size_t i = 0; i < count; i++) {
+    wanted[i].raw = {nullptr, 0};
+    p.rest[i] = 0;
+  }
+  if (!json_index_init(&x, text, JSON_LOOSE, nullptr)) return false;
+  p.x = &x;
+  p.wanted = wanted;
+  p.left = count;
+  uint32_t next = pick_value(&p, 0, below);
+  json_index_done(&x);
+  return next == PICK_ALL || next == x.count;
+}
+
+bool json_pick(struct slice text, struct json_field *wanted, size_t count) {
+  size_t done = 0;
+  do {
+    size_t part = std::min(count - done, PICK_MAX);
+    if (!pick_run(text, wanted + done, part, part == 64 ? UINT64_MAX : (1ull << part) - 1)) return false;
+    done += part;
+  } while (done < count);
+  return true;
+}
+
+struct slice json_find(struct slice text, const char *const *path) {
+  struct json_index x;
+  if (!json_index_init(&x, text, JSON_LOOSE, nullptr)) return {nullptr, 0};
+  uint32_t token = 0, next;
+  bool found = true;
+  for (; found && *path != nullptr; path++) {
+    struct slice step = slice_text(*path), key;
+    found = json_token(&x, token) == '{' && json_token(&x, token + 1) == '"';
+    while (found) {
+      size_t used = 0;
+      found = json_token(&x, token + 1) == '"' && json_token(&x, token + 2) == ':' &&
+              key_decoded(&x, token + 1, &used, &key);
+      token += 3;
+      if (!found || slice_eq(key, step)) break;
+      token = value_end(&x, token);
+      found = token != 0 && json_token(&x, token) == ',';
+    }
+  }
+  next = found ? value_end(&x, token) : 0;
+  char first = json_token(&x, token);
+  bool whole = next != 0 && (first == '{' || first == '[' || json_scalar_ok(&x, token));
+  struct slice raw = whole ? json_raw(&x, token, next) : slice{nullptr, 0};
+  json_index_done(&x);
+  return raw;
+}
