@@ -17,11 +17,11 @@ struct arena {
 };
 
 void arena_init(struct arena *a);
-void arena_done(struct arena *a); /* gives the chunks back to the thread's list */
+void arena_done(struct arena *a);                 /* gives the chunks back to the thread's list */
 void *arena_alloc(struct arena *a, size_t bytes); /* aligned to 16, not zeroed, never NULL */
 void *arena_zero(struct arena *a, size_t bytes);
-struct slice arena_copy(struct arena *a, struct slice s);                /* with a zero byte behind it */
-char *arena_text(struct arena *a, struct slice s);                       /* the same, as a C string */
+struct slice arena_copy(struct arena *a, struct slice s); /* with a zero byte behind it */
+char *arena_text(struct arena *a, struct slice s);        /* the same, as a C string */
 struct slice arena_join(struct arena *a, const struct slice *parts, size_t count);
 
 #define arena_new(arena, type) ((type *)arena_zero((arena), sizeof(type)))

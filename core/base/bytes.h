@@ -17,7 +17,8 @@ struct slice {
 /* A slice of a string literal, and of a zero-terminated string. */
 #define SLICE(literal) ((struct slice){("" literal), sizeof(literal) - 1})
 /* The same for static initialisers. */
-#define SLICE_INIT(literal) {("" literal), sizeof(literal) - 1}
+#define SLICE_INIT(literal)                                                                                            \
+  { ("" literal), sizeof(literal) - 1 }
 
 static inline struct slice slice_of(const char *ptr, size_t len) {
   return (struct slice){ptr, len};

@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-uint64_t clock_ns(void);      /* monotonic */
-int64_t clock_wall_ms(void);  /* since 1970, UTC */
+uint64_t clock_ns(void);     /* monotonic */
+int64_t clock_wall_ms(void); /* since 1970, UTC */
 enum { CLOCK_RFC3339_BYTES = 24 };
 /* "2026-11-22T08:16:00.123Z", 24 bytes, no zero byte behind it. */
 void clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_BYTES]);

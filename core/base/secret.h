@@ -1,6 +1,6 @@
 /* secret: bytes that must not leak: kept in pages of their own that are left out of core dumps, wiped when freed. Any
- * thread may read; new and free take a lock. The only way out is secret_view, whose callers write to a socket, digest, or
- * compare; nothing that formats text takes a secret. */
+ * thread may read; new and free take a lock. The only way out is secret_view, whose callers write to a socket, digest,
+ * or compare; nothing that formats text takes a secret. */
 #ifndef MOONGATE_BASE_SECRET_H
 #define MOONGATE_BASE_SECRET_H
 
@@ -11,8 +11,9 @@
 struct secret;
 
 struct secret *secret_new(struct slice bytes);
-struct secret *secret_join(struct slice a, struct slice b, struct slice c); /* "authorization: Bearer " + key + "\r\n" */
-void secret_free(struct secret *s); /* NULL is fine */
+struct secret *secret_join(struct slice a, struct slice b,
+                           struct slice c);       /* "authorization: Bearer " + key + "\r\n" */
+void secret_free(struct secret *s);               /* NULL is fine */
 struct slice secret_view(const struct secret *s); /* empty for NULL */
 /* In time that depends on the lengths only. */
 bool secret_equals(const struct secret *s, struct slice other);

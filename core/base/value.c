@@ -103,7 +103,8 @@ bool value_same(const struct value *a, const struct value *b) {
   for (uint32_t i = 0; i < a->count; i++) {
     if (a->kind == VALUE_LIST && !value_same(&a->items[i], &b->items[i])) return false;
     if (a->kind != VALUE_TABLE) continue;
-    if (!slice_eq(a->fields[i].key, b->fields[i].key) || !value_same(&a->fields[i].value, &b->fields[i].value)) return false;
+    if (!slice_eq(a->fields[i].key, b->fields[i].key) || !value_same(&a->fields[i].value, &b->fields[i].value))
+      return false;
   }
   return true;
 }

@@ -30,7 +30,7 @@ struct value {
   double number;       /* VALUE_NUMBER, and VALUE_INTEGER as a double */
   struct slice text;   /* VALUE_TEXT, zero-terminated. VALUE_SECRET: the reference ("env NAME"), not the secret */
   struct slice secret; /* VALUE_SECRET: the bytes; wiped by value_free. ptr NULL when the reference is unset */
-  struct value *items;        /* VALUE_LIST */
+  struct value *items; /* VALUE_LIST */
   struct value_field *fields; /* VALUE_TABLE, in the order of their lines, then of their keys */
   uint32_t count;             /* of items or fields */
 };

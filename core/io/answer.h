@@ -1,5 +1,5 @@
-/* answer: reads one HTTP/1.1 answer out of a connection's bytes: 1xx heads skipped, head, body with its framing taken off in place, end.
- * Pure but for its own state; the caller owns the bytes and the socket.
+/* answer: reads one HTTP/1.1 answer out of a connection's bytes: 1xx heads skipped, head, body with its framing
+ * taken off in place, end. Pure but for its own state; the caller owns the bytes and the socket.
  *
  *     HEAD ──▶ LENGTH | CHUNKS | UNTIL_CLOSE ──▶ DONE
  *       └── 1xx ──┘
@@ -13,14 +13,14 @@
 enum answer_state { ANSWER_IN_HEAD, ANSWER_IN_LENGTH, ANSWER_IN_CHUNKS, ANSWER_UNTIL_CLOSE, ANSWER_DONE };
 
 struct answer {
-  uint64_t left_bytes;  /* ANSWER_IN_LENGTH: still to come */
+  uint64_t left_bytes;    /* ANSWER_IN_LENGTH: still to come */
   uint64_t allowed_bytes; /* of body still allowed */
-  size_t scanned;       /* of the head, see http_parse_response */
+  size_t scanned;         /* of the head, see http_parse_response */
   struct http_chunked chunked;
   enum answer_state state;
-  uint8_t interim;   /* 1xx heads seen */
-  bool to_head;      /* the request was HEAD */
-  bool keep_alive;   /* as the head says; false until then */
+  uint8_t interim; /* 1xx heads seen */
+  bool to_head;    /* the request was HEAD */
+  bool keep_alive; /* as the head says; false until then */
 };
 
 enum answer_step {

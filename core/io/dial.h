@@ -1,8 +1,8 @@
-/* dial: opens TCP connections through libcurl in connect-only mode: DNS without blocking, happy eyeballs, proxies. One
- * worker's thread.
+/* dial: opens TCP connections through libcurl in connect-only mode: DNS without blocking, happy eyeballs, proxies.
+ * One worker's thread.
  *
- * The socket is duplicated and libcurl's handle freed as soon as the connection stands, so a connection costs no memory of
- * libcurl and none of its pool rules reach it. It does NOT speak TLS or HTTP: that begins in upconn.h. */
+ * The socket is duplicated and libcurl's handle freed as soon as the connection stands, so a connection costs no
+ * memory of libcurl and none of its pool rules reach it. It does NOT speak TLS or HTTP: that begins in upconn.h. */
 #ifndef MOONGATE_IO_DIAL_H
 #define MOONGATE_IO_DIAL_H
 

@@ -1,5 +1,6 @@
-/* sources: the text files that one generation was built from, each read once and kept: so that a generation can be built again as it was
- * (reload --back), and so that "nothing has changed" can be told. Counted; built by one thread at a time. */
+/* sources: the text files that one generation was built from, each read once and kept: so that a generation can be
+ * built again as it was (reload --back), and so that "nothing has changed" can be told. Counted; built by one thread at
+ * a time. */
 #ifndef MOONGATE_IO_SOURCES_H
 #define MOONGATE_IO_SOURCES_H
 

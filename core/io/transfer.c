@@ -1,9 +1,10 @@
 /* transfer: libcurl easy handles on one multi per upstream. One worker's thread.
  *
- * A connection carries one stream at a time: libcurl 7.88 sends no RST_STREAM for a handle that is removed, so the only way to stop a
- * provider from generating (and charging) is to close the connection, and that must not hit another call.
+ * A connection carries one stream at a time: libcurl 7.88 sends no RST_STREAM for a handle that is removed, so the
+ * only way to stop a provider from generating (and charging) is to close the connection, and that must not hit
+ * another call.
  *
- *     libcurl's callbacks ──▶ head lines, body bytes (≤ HOLD_BYTES, then libcurl pauses) ──▶ tell, in the loop's next pass
+ *     libcurl's callbacks ──▶ head lines, body bytes (≤ HOLD_BYTES, then libcurl pauses) ──▶ tell, in a later pass
  *
  * An easy handle is reset and kept for the next call; the request's lines are wiped when it is given back. */
 #include "io/transfer.h"
@@ -16,7 +17,13 @@
 #include "io/answer.h"
 #include "io/multi.h"
 
-enum { HOLD_BYTES = 64 * 1024, EASIES_KEPT = 32, LINES_MAX = HTTP_HEADERS_MAX + 8, HEAD_BYTES = 64 * 1024, INTERIM_MAX = 16 };
+enum {
+  HOLD_BYTES = 64 * 1024, /* of an answer's body, before libcurl is paused */
+  HEAD_BYTES = 64 * 1024,
+  INTERIM_MAX = 16, /* 1xx heads */
+  EASIES_KEPT = 32,
+  LINES_MAX = HTTP_HEADERS_MAX + 8
+};
 
 struct transfers {
   struct multi multi;
@@ -43,14 +50,14 @@ struct transfer {
   int body_parts;
   uint64_t body_bytes, read_bytes; /* of the request's body: all, and what libcurl took */
 
-  struct buf head;       /* the answer's head as HTTP/1.1 text */
-  struct buf held;       /* body bytes not yet told */
+  struct buf head;        /* the answer's head as HTTP/1.1 text */
+  struct buf held;        /* body bytes not yet told */
   uint64_t allowed_bytes; /* of body, still */
   unsigned interim;
   bool head_whole, head_told;
   bool paused;      /* by the user */
   bool curl_paused; /* we refused bytes */
-  bool finished; /* by libcurl, with result */
+  bool finished;    /* by libcurl, with result */
   bool result_told, telling, cancelled;
   CURLcode result;
   const char *why; /* our own reason to end it */
@@ -199,27 +206,30 @@ static void tell_result(struct transfer *t) {
   long local_port = 0; /* known once TCP stands */
   curl_easy_getinfo(t->easy, CURLINFO_LOCAL_PORT, &local_port);
   bool connected = t->times->connected_ns != 0;
-  enum upcall_phase phase = t->head_told                           ? UPCALL_BODY
+  enum upcall_phase phase = t->head_told                          ? UPCALL_BODY
                             : connected && t->times->sent_ns != 0 ? UPCALL_WAIT
-                            : connected                            ? UPCALL_SEND
-                            : local_port > 0 && t->all->tls        ? UPCALL_TLS
-                                                                   : UPCALL_CONNECT;
+                            : connected                           ? UPCALL_SEND
+                            : local_port > 0 && t->all->tls       ? UPCALL_TLS
+                                                                  : UPCALL_CONNECT;
   enum upcall_why why = UPCALL_RESET;
   switch (t->result) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_CONNECT: why = UPCALL_REFUSED; break;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR: why = UPCALL_TLS_FAULT; phase = UPCALL_TLS; break;
-    case CURLE_OPERATION_TIMEDOUT: why = UPCALL_TIMEOUT; break;
-    case CURLE_WRITE_ERROR:
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_UNSUPPORTED_PROTOCOL: why = UPCALL_BAD; break;
-    default: break;
+  case CURLE_COULDNT_RESOLVE_HOST:
+  case CURLE_COULDNT_RESOLVE_PROXY:
+  case CURLE_COULDNT_CONNECT: why = UPCALL_REFUSED; break;
+  case CURLE_SSL_CONNECT_ERROR:
+  case CURLE_PEER_FAILED_VERIFICATION:
+  case CURLE_SSL_CERTPROBLEM:
+  case CURLE_SSL_CIPHER:
+  case CURLE_SSL_CACERT_BADFILE:
+  case CURLE_SSL_ISSUER_ERROR:
+    why = UPCALL_TLS_FAULT;
+    phase = UPCALL_TLS;
+    break;
+  case CURLE_OPERATION_TIMEDOUT: why = UPCALL_TIMEOUT; break;
+  case CURLE_WRITE_ERROR:
+  case CURLE_WEIRD_SERVER_REPLY:
+  case CURLE_UNSUPPORTED_PROTOCOL: why = UPCALL_BAD; break;
+  default: break;
   }
   give_back(t);
   const char *text = t->why ? t->why : t->text[0] ? t->text : curl_easy_strerror(t->result);
@@ -234,8 +244,7 @@ static void tell_head(struct transfer *t) {
   const char *why = NULL;
   if (http_parse_response(buf_view(&t->head), &limits, true, &scanned, &head, &head_bytes, &refusal) != HTTP_COMPLETE)
     why = refusal.why;
-  else
-    why = answer_head_fault(&head);
+  else why = answer_head_fault(&head);
   if (why != NULL) {
     give_back(t);
     t->user->fail(t->owner, UPCALL_WAIT, UPCALL_BAD, why);

@@ -1,7 +1,9 @@
-/* transfer: calls over HTTP/2, by libcurl's own transfers; the same events as an HTTP/1.1 call. One worker's thread.
+/* transfer: calls over HTTP/2, by libcurl's own transfers; the same events as an HTTP/1.1 call. One worker's
+ * thread.
  *
- * libcurl keeps the connections, one pool for each upstream, and sends a request again when a reused one turns out dead before an answer.
- * It does NOT call its user from within libcurl: what libcurl delivers waits, bounded, for the loop's next pass. */
+ * libcurl keeps the connections, one pool for each upstream, and sends a request again when a reused one turns out
+ * dead before an answer. It does NOT call its user from within libcurl: what libcurl delivers waits, bounded, for
+ * the loop's next pass. */
 #ifndef MOONGATE_IO_TRANSFER_H
 #define MOONGATE_IO_TRANSFER_H
 
@@ -27,7 +29,8 @@ void transfers_free(struct transfers *all); /* none may be running */
  * ended_ns; it must live as long as the transfer. */
 struct transfer *transfer_start(struct transfers *all, const struct upcall_request *request,
                                 const struct transfer_user *user, void *owner, struct upcall_times *times);
-/* Closes the connection at once if the answer is not complete, and frees; once for each transfer, after end and fail too. */
+/* Closes the connection at once if the answer is not complete, and frees; once for each transfer, after end and
+ * fail too. */
 void transfer_cancel(struct transfer *t);
 void transfer_pause(struct transfer *t, bool on);
 

@@ -1,7 +1,7 @@
 /* upcall: the life of one call on a pooled connection. One worker's thread.
  *
- * A call owns its connection from the moment it got one until the answer's end. Its memory goes one turn after its last event, so
- * that every function here may go on after an event in which the call was cancelled; `over` says so. */
+ * A call owns its connection from the moment it got one until the answer's end. Its memory goes one turn after its
+ * last event, so that every function here may go on after an event in which the call was cancelled; `over` says so. */
 #include "io/upcall.h"
 
 #include <curl/curl.h>
@@ -114,15 +114,15 @@ static void tell(struct upcall *c, struct slice *in) {
     enum answer_step step = answer_next(&c->answer, in, &head, &piece, &why);
     if (step == ANSWER_MORE) break;
     switch (step) {
-      case ANSWER_HEAD:
-        c->times.head_ns = clock_ns();
-        wipe_head(c);
-        upconn_writing(c->conn, false); /* the body is no longer ours to read */
-        c->events.head(c->owner, &head);
-        break;
-      case ANSWER_BODY: c->events.body(c->owner, piece); break;
-      case ANSWER_END: call_end(c, in->len); break;
-      default: call_fail(c, phase_of(c), UPCALL_BAD, why);
+    case ANSWER_HEAD:
+      c->times.head_ns = clock_ns();
+      wipe_head(c);
+      upconn_writing(c->conn, false); /* the body is no longer ours to read */
+      c->events.head(c->owner, &head);
+      break;
+    case ANSWER_BODY: c->events.body(c->owner, piece); break;
+    case ANSWER_END: call_end(c, in->len); break;
+    default: call_fail(c, phase_of(c), UPCALL_BAD, why);
     }
   }
   c->unread = NULL;
@@ -245,8 +245,8 @@ static void on_dialled(void *owner, const struct dial_result *result) {
     return;
   }
   uint64_t spent_ms = (clock_ns() - c->times.started_ns) / 1000000, allowed_ms = c->upstream->connect_ms;
-  c->conn = upconn_new(c->upstream, result->fd, (uint32_t)(spent_ms < allowed_ms ? allowed_ms - spent_ms : 1),
-                       &as_user, c);
+  c->conn =
+      upconn_new(c->upstream, result->fd, (uint32_t)(spent_ms < allowed_ms ? allowed_ms - spent_ms : 1), &as_user, c);
   if (upconn_is_open(c->conn)) on_opened(c);
 }
 

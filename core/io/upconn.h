@@ -1,5 +1,5 @@
-/* upconn: one connection to a provider, plain or TLS, that serves one call after another. One worker's thread; owned by the
- * call it serves, or by its upstream's pool while idle.
+/* upconn: one connection to a provider, plain or TLS, that serves one call after another. One worker's thread;
+ * owned by the call it serves, or by its upstream's pool while idle.
  *
  *     dialled ──▶ (TLS handshake) ──▶ serving ◀──▶ idle ──▶ closed
  *
@@ -23,7 +23,7 @@ struct handshake;
 
 /* What the one who is served hears. Each may close or release the connection. */
 struct upconn_user {
-  void (*opened)(void *owner);   /* the TLS handshake is done */
+  void (*opened)(void *owner);                                   /* the TLS handshake is done */
   void (*refused)(void *owner, bool timed_out, const char *why); /* it failed; why is valid during the call */
   void (*readable)(void *owner); /* bytes, a close, or an error: upconn_recv tells which */
   void (*writable)(void *owner);
@@ -54,8 +54,8 @@ void upconn_serve(struct upconn *x, const struct upconn_user *user, void *owner)
 void upconn_release(struct upconn *x);
 void upconn_close(struct upconn *x); /* frees it */
 
-/* Gives the parts to the kernel, as much as it takes now. 0: nothing now, ask for writable; UPCONN_LOST: no more can be sent.
- * After 0 the same bytes must be offered again. */
+/* Gives the parts to the kernel, as much as it takes now. 0: nothing now, ask for writable; UPCONN_LOST: no more
+ * can be sent. After 0 the same bytes must be offered again. */
 ssize_t upconn_send(struct upconn *x, const struct iovec *parts, int count);
 /* Bytes read; 0: nothing now; UPCONN_CLOSED: the peer's orderly end; UPCONN_LOST: reset or a TLS fault. */
 ssize_t upconn_recv(struct upconn *x, char *at, size_t room);

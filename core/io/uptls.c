@@ -1,7 +1,7 @@
 /* uptls: OpenSSL on the sockets of upconn. One worker's thread.
  *
- * The context (trust, the name to check, the last session) belongs to the upstream; a connection has its SSL and, for as long as it
- * lasts, a handshake with its deadline. */
+ * The context (trust, the name to check, the last session) belongs to the upstream; a connection has its SSL and,
+ * for as long as it lasts, a handshake with its deadline. */
 #include "io/uptls.h"
 
 #include <arpa/inet.h>
@@ -125,7 +125,7 @@ void uptls_step(struct upconn *x) {
     return;
   }
   long verdict = SSL_get_verify_result(x->ssl);
-  const char *why = verdict != X509_V_OK      ? X509_verify_cert_error_string(verdict)
+  const char *why = verdict != X509_V_OK     ? X509_verify_cert_error_string(verdict)
                     : wants == SSL_ERROR_SSL ? last_reason()
                                              : "the connection was closed during the TLS handshake";
   x->user->refused(x->owner, false, why);

@@ -1,7 +1,8 @@
 /* uptls: TLS towards providers: trust, the handshake, records. One worker's thread; parts of a upconn.
  *
- * TLS 1.2 and newer, ALPN http/1.1, the host's name or address checked against the certificate, sessions resumed. Verification is
- * off only with `insecure` of the upstream's configuration. libcurl has opened the socket; it has no part in this. */
+ * TLS 1.2 and newer, ALPN http/1.1, the host's name or address checked against the certificate, sessions resumed.
+ * Verification is off only with `insecure` of the upstream's configuration. libcurl has opened the socket; it has
+ * no part in this. */
 #ifndef MOONGATE_IO_UPTLS_H
 #define MOONGATE_IO_UPTLS_H
 

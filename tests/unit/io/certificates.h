@@ -1,5 +1,5 @@
-/* certificates: a certificate authority of the test's own and what it signs, made in memory; only the authority's certificate goes to a
- * file, for upstream_config.ca_file. */
+/* certificates: a certificate authority of the test's own and what it signs, made in memory; only the authority's
+ * certificate goes to a file, for upstream_config.ca_file. */
 #ifndef MOONGATE_TESTS_IO_CERTIFICATES_H
 #define MOONGATE_TESTS_IO_CERTIFICATES_H
 
@@ -60,7 +60,8 @@ static inline void authority_free(struct authority *a) {
   X509_free(a->certificate);
 }
 
-/* A server context with a certificate signed by a, or by itself with a NULL. alternative: "DNS:localhost", "IP:127.0.0.1". */
+/* A server context with a certificate signed by a, or by itself with a NULL. alternative: "DNS:localhost",
+ * "IP:127.0.0.1". */
 static inline SSL_CTX *server_with(const struct authority *a, const char *alternative, long from_s, long until_s) {
   EVP_PKEY *key = EVP_EC_gen("P-256");
   X509 *c = certificate_new(key, "localhost", alternative, false, from_s, until_s, a ? a->certificate : NULL,

@@ -1,5 +1,6 @@
-/* provider: what the upcall tests talk to: a loopback listener whose connections each run a script function on a thread of
- * their own, with raw bytes and no HTTP library; over TLS if it has an SSL_CTX. Then the scripts that several tests use. */
+/* provider: what the upcall tests talk to: a loopback listener whose connections each run a script function on a
+ * thread of their own, with raw bytes and no HTTP library; over TLS if it has an SSL_CTX. Then the scripts that
+ * several tests use. */
 #ifndef MOONGATE_TESTS_IO_PROVIDER_H
 #define MOONGATE_TESTS_IO_PROVIDER_H
 
@@ -98,8 +99,7 @@ static inline bool peer_request(struct peer *p) {
 /* Waits until the other side closes, dropping what it sends; notes when. */
 static inline void peer_saw_close(struct peer *p) {
   char drop[4096];
-  while (peer_recv(p, drop, sizeof drop) > 0) {
-  }
+  while (peer_recv(p, drop, sizeof drop) > 0) {}
   atomic_store(&p->provider->closed_ns, clock_ns());
 }
 
@@ -211,11 +211,11 @@ static inline void deaf_stop(struct deaf d) {
 
 /* ---- scripts ---- */
 
-static const char whole_answer[] = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 7\r\n\r\n{\"a\":1}";
+static const char whole_answer[] =
+    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 7\r\n\r\n{\"a\":1}";
 
 static inline void serve_whole(struct peer *p) {
-  while (peer_request(p) && peer_send(p, whole_answer, sizeof whole_answer - 1)) {
-  }
+  while (peer_request(p) && peer_send(p, whole_answer, sizeof whole_answer - 1)) {}
 }
 
 /* One answer, and how it is to be sent. */
@@ -278,8 +278,9 @@ static inline void serve_flood(struct peer *p) {
   bool chunked = p->provider->script != NULL;
   if (!peer_request(p)) return;
   char head[128], *piece = mem_alloc(40000);
-  snprintf(head, sizeof head, chunked ? "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                      : "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n",
+  snprintf(head, sizeof head,
+           chunked ? "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                   : "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n",
            FLOOD_BYTES);
   peer_say(p, head);
   for (size_t at = 0; at < FLOOD_BYTES;) {

@@ -159,7 +159,8 @@ static inline void call_once(struct seen *s, uint16_t port, const char *method, 
   call_at(s, "http", "127.0.0.1", port, method, config);
 }
 
-static inline void answer_of(struct seen *s, const char *method, struct answer_script a, struct upstream_config config) {
+static inline void answer_of(struct seen *s, const char *method, struct answer_script a,
+                             struct upstream_config config) {
   struct provider *v = provider_start(serve_answer, &a, NULL);
   call_once(s, v->port, method, config);
   provider_stop(v);
@@ -169,26 +170,31 @@ static inline void answer_of(struct seen *s, const char *method, struct answer_s
 static const struct framed {
   const char *name, *method, *bytes, *body;
   unsigned status;
-  bool close;       /* the end of the connection is the end of the body */
+  bool close; /* the end of the connection is the end of the body */
 } framed[] __attribute__((unused)) = {
     {"length", "POST", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", 200, false},
     {"empty", "POST", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", 200, false},
-    {"chunked", "POST", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n",
-     "hello world", 200, false},
-    {"trailers", "POST", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Sum: 1\r\nAuthorization: x\r\n\r\n", "a", 200,
-     false},
+    {"chunked", "POST",
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n", "hello world",
+     200, false},
+    {"trailers", "POST",
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Sum: 1\r\nAuthorization: x\r\n\r\n", "a",
+     200, false},
     {"until close", "POST", "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: a\n\ndata: b\n\n",
      "data: a\n\ndata: b\n\n", 200, true},
     {"1.0 until close", "POST", "HTTP/1.0 200 OK\r\n\r\nabc", "abc", 200, true},
     {"1xx first", "POST",
-     "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok", "ok",
-     201, false},
+     "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 201 "
+     "Created\r\nContent-Length: 2\r\n\r\nok",
+     "ok", 201, false},
     {"HEAD", "HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", "", 200, false},
     {"HEAD chunked", "HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "", 200, false},
     {"204", "GET", "HTTP/1.1 204 No Content\r\n\r\n", "", 204, false},
     {"304", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", "", 304, false},
-    {"error status", "POST", "HTTP/1.1 529 Overloaded\r\nContent-Length: 2\r\nRetry-After: 3\r\n\r\n{}", "{}", 529, false},
-    {"identity named", "POST", "HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\nContent-Length: 1\r\n\r\nx", "x", 200, false},
+    {"error status", "POST", "HTTP/1.1 529 Overloaded\r\nContent-Length: 2\r\nRetry-After: 3\r\n\r\n{}", "{}", 529,
+     false},
+    {"identity named", "POST", "HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\nContent-Length: 1\r\n\r\nx", "x", 200,
+     false},
 };
 
 /* ---- cancel and pause ---- */

@@ -32,8 +32,7 @@ TEST(answers_that_break_http_fail_as_bad) {
 static void serve_endless_headers(struct peer *p) {
   peer_request(p);
   peer_say(p, "HTTP/1.1 200 OK\r\n");
-  while (peer_say(p, "x-a: b\r\n")) {
-  }
+  while (peer_say(p, "x-a: b\r\n")) {}
 }
 
 static void serve_giant_header(struct peer *p) {
@@ -41,14 +40,12 @@ static void serve_giant_header(struct peer *p) {
   memset(much, 'a', sizeof much);
   peer_request(p);
   peer_say(p, "HTTP/1.1 200 OK\r\nx-a: ");
-  for (int i = 0; i < 3200 && peer_send(p, much, sizeof much); i++) {
-  }
+  for (int i = 0; i < 3200 && peer_send(p, much, sizeof much); i++) {}
 }
 
 static void serve_interim_storm(struct peer *p) {
   peer_request(p);
-  while (peer_say(p, "HTTP/1.1 102 Processing\r\n\r\n")) {
-  }
+  while (peer_say(p, "HTTP/1.1 102 Processing\r\n\r\n")) {}
 }
 
 TEST(endless_heads_fail_early) {

@@ -1,5 +1,5 @@
-/* Calls over HTTP/2, by libcurl: Debian's nginx speaks HTTP/2 on loopback, in the clear and over TLS, and hands each request to a
- * scripted provider behind it. The events must be those of HTTP/1.1. */
+/* Calls over HTTP/2, by libcurl: Debian's nginx speaks HTTP/2 on loopback, in the clear and over TLS, and hands
+ * each request to a scripted provider behind it. The events must be those of HTTP/1.1. */
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -49,7 +49,9 @@ static void front_key(const struct front *f, const char *alternative, long until
 
 static struct front front_start(uint16_t behind, const char *alternative, long until_s) {
   if (!authority.key) authority = authority_new();
-  struct front f = {.folder = "/tmp/upcall_h2_XXXXXX", .clear = free_port(), .tls = free_port()};
+  struct front f = {.folder = "/tmp/upcall_h2_XXXXXX", .clear = free_port()};
+  do f.tls = free_port();
+  while (f.tls == f.clear);
   must(mkdtemp(f.folder) != NULL);
   front_key(&f, alternative, until_s);
   char path[64];
@@ -83,8 +85,9 @@ static struct front front_start(uint16_t behind, const char *alternative, long u
 static void front_stop(struct front *f) {
   kill(f->pid, SIGKILL);
   waitpid(f->pid, NULL, 0);
-  static const char *const left[] = {"cert.pem", "key.pem", "nginx.conf", "pid", "error.log"},
-                           *const folders[] = {"body", "proxy", "f", "u", "s", ""};
+  static const char *const left[] = {"cert.pem", "key.pem", "nginx.conf", "pid", "error.log"}, *const folders[] = {
+                                                                                                   "body", "proxy", "f",
+                                                                                                   "u",    "s",     ""};
   char path[64];
   for (size_t i = 0; i < 5; i++) snprintf(path, sizeof path, "%s/%s", f->folder, left[i]), unlink(path);
   for (size_t i = 0; i < 6; i++) snprintf(path, sizeof path, "%s/%s", f->folder, folders[i]), rmdir(path);
@@ -401,7 +404,8 @@ TEST(connecting_over_http2_fails_in_its_phase) {
 TEST(a_redirect_and_the_environment_change_nothing_on_http2) {
   struct provider *canary = provider_start(serve_canary, NULL, NULL);
   char bytes[256], proxy[64];
-  snprintf(bytes, sizeof bytes, "HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:%u/\r\nContent-Length: 0\r\n\r\n", canary->port);
+  snprintf(bytes, sizeof bytes, "HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:%u/\r\nContent-Length: 0\r\n\r\n",
+           canary->port);
   snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", canary->port);
   struct answer_script a = {.bytes = bytes};
   struct provider *v = provider_start(serve_answer, &a, NULL);

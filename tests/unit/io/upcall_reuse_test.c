@@ -250,7 +250,8 @@ TEST(a_request_that_dies_on_a_reused_connection_is_sent_again_once) {
 }
 
 TEST(nothing_is_sent_again_after_a_byte_of_an_answer) {
-  static const char *const words[] = {"H", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1"};
+  static const char *const words[] = {"H", "HTTP/1.1 100 Continue\r\n\r\n",
+                                      "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1"};
   for (size_t i = 0; i < 3; i++) {
     unsigned connections, requests;
     bool idle;

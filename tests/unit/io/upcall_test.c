@@ -1,5 +1,5 @@
-/* Calls over plain HTTP/1.1 against a scripted provider: what is sent, how answers are framed, where a call may go, connecting,
- * retiring. */
+/* Calls over plain HTTP/1.1 against a scripted provider: what is sent, how answers are framed, where a call may go,
+ * connecting, retiring. */
 #include "seen.h"
 
 TEST(one_call_sends_what_was_asked_and_tells_the_answer) {
@@ -25,14 +25,14 @@ TEST(one_call_sends_what_was_asked_and_tells_the_answer) {
   provider_stop(v);
 }
 
-
 /* ---- framing ---- */
 
 TEST(every_framing_whole_and_byte_by_byte) {
   for (unsigned piece = 0; piece < 4; piece++)
     for (size_t i = 0; i < sizeof framed / sizeof *framed; i++) {
       struct seen s = {0};
-      answer_of(&s, framed[i].method, (struct answer_script){.bytes = framed[i].bytes, .piece = piece, .close = framed[i].close},
+      answer_of(&s, framed[i].method,
+                (struct answer_script){.bytes = framed[i].bytes, .piece = piece, .close = framed[i].close},
                 upstream_config_default);
       CHECK_INT(s.status, framed[i].status);
       CHECK_SLICE(buf_view(&s.body), framed[i].body);
@@ -59,7 +59,8 @@ TEST(every_framing_cut_at_each_byte_fails_unless_its_end_is_the_close) {
         CHECK_INT(s.fails, !by_close);
         if (!by_close) CHECK_INT(s.fault.why, UPCALL_RESET);
         if (!by_close) CHECK_INT(s.fault.phase, s.heads ? UPCALL_BODY : UPCALL_WAIT);
-        CHECK(s.body.len <= strlen(framed[i].body) && memcmp(s.body.ptr ? s.body.ptr : "", framed[i].body, s.body.len) == 0);
+        CHECK(s.body.len <= strlen(framed[i].body) &&
+              memcmp(s.body.ptr ? s.body.ptr : "", framed[i].body, s.body.len) == 0);
         seen_done(&s);
       }
     }
@@ -73,7 +74,8 @@ TEST(a_redirect_is_an_answer_and_nobody_follows_it) {
   for (size_t i = 0; i < 5; i++) {
     char bytes[256], location[64];
     snprintf(location, sizeof location, "http://127.0.0.1:%u/taken", canary->port);
-    snprintf(bytes, sizeof bytes, "HTTP/1.1 %u Moved\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", statuses[i], location);
+    snprintf(bytes, sizeof bytes, "HTTP/1.1 %u Moved\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", statuses[i],
+             location);
     struct seen s = {.wanted = SLICE("location")};
     answer_of(&s, "POST", (struct answer_script){.bytes = bytes}, upstream_config_default);
     CHECK_INT(s.status, statuses[i]);
@@ -154,7 +156,8 @@ TEST(a_target_that_is_not_escaped_is_never_sent) {
 }
 
 TEST(addresses_that_cannot_be_used_are_refused_at_the_start) {
-  static const char *const urls[] = {"ftp://example.com", "http://", "file:///etc/passwd", "http://u:p@example.com/", "example.com"};
+  static const char *const urls[] = {"ftp://example.com", "http://", "file:///etc/passwd", "http://u:p@example.com/",
+                                     "example.com"};
   struct loop *l = loop_new();
   for (size_t i = 0; i < 5; i++) {
     struct upstream_config config = upstream_config_default;
