@@ -1,0 +1,189 @@
+/* dialect_openai_chat: OpenAI Chat Completions as the core sees it, spoken by most providers with small differences:
+ * usage in a chunk of its own, in the last chunk, or under x_groq; reasoning tokens inside or outside
+ * completion_tokens. Source: the provider's API reference and recorded traffic. Any thread. */
+#include "gate/dialect.h"
+#include "gate/dialect_read.h"
+
+/* usage: {"prompt_tokens","completion_tokens","total_tokens","prompt_tokens_details":{"cached_tokens"},
+ * "completion_tokens_details":{"reasoning_tokens"}}; DeepSeek names the cached part prompt_cache_hit_tokens. */
+static void read_usage(struct reading *r, struct slice usage) {
+  enum { PROMPT, COMPLETION, TOTAL, CACHED, REASONING, CACHE_HIT, FIELDS };
+  struct json_field f[FIELDS] = {
+      [PROMPT] = {.key = SLICE_INIT("prompt_tokens")},
+      [COMPLETION] = {.key = SLICE_INIT("completion_tokens")},
+      [TOTAL] = {.key = SLICE_INIT("total_tokens")},
+      [CACHED] = {.key = SLICE_INIT("prompt_tokens_details.cached_tokens")},
+      [REASONING] = {.key = SLICE_INIT("completion_tokens_details.reasoning_tokens")},
+      [CACHE_HIT] = {.key = SLICE_INIT("prompt_cache_hit_tokens")},
+  };
+  if (!json_pick(usage, f, FIELDS) || f[PROMPT].raw.ptr == NULL) return;
+  struct usage *u = &r->usage;
+  *u = (struct usage){.source = USAGE_PROVIDER};
+  u->input_tokens = dialect_number(f[PROMPT].raw, 0);
+  u->output_tokens = dialect_number(f[COMPLETION].raw, 0);
+  u->cache_read_tokens = dialect_number(f[CACHED].raw, dialect_number(f[CACHE_HIT].raw, 0));
+  u->reasoning_tokens = dialect_number(f[REASONING].raw, 0);
+  /* More cached than there is: this server counts them beside the prompt. */
+  if (u->cache_read_tokens > u->input_tokens) u->input_tokens += u->cache_read_tokens;
+  /* xAI counts reasoning beside completion_tokens: the total tells. */
+  if (u->reasoning_tokens > 0 &&
+      dialect_number(f[TOTAL].raw, 0) == u->input_tokens + u->output_tokens + u->reasoning_tokens)
+    u->output_tokens += u->reasoning_tokens;
+}
+
+static enum finish_reason finish_of(struct slice raw) {
+  struct slice text;
+  if (raw.ptr == NULL || !json_plain(raw, &text) || text.len == 0 || slice_eq(text, SLICE("null"))) return FINISH_NONE;
+  if (slice_eq(text, SLICE("stop"))) return FINISH_STOP;
+  if (slice_eq(text, SLICE("length"))) return FINISH_LENGTH;
+  if (slice_eq(text, SLICE("tool_calls")) || slice_eq(text, SLICE("function_call"))) return FINISH_TOOL_CALLS;
+  if (slice_eq(text, SLICE("content_filter"))) return FINISH_REFUSAL;
+  return FINISH_OTHER;
+}
+
+/* error: {"message","type","code"}, or a string. */
+static void read_error_value(struct reading *r, const struct json_field *error) {
+  static const char *const type[] = {"type", NULL}, *const code[] = {"code", NULL},
+                           *const message[] = {"message", NULL};
+  if (error->kind != JSON_OBJECT) {
+    dialect_text(r->error_text, sizeof r->error_text, error->raw);
+    return;
+  }
+  struct slice named = json_find(error->raw, code);
+  if (named.ptr == NULL || *named.ptr != '"') named = json_find(error->raw, type);
+  dialect_text(r->error_type, sizeof r->error_type, named);
+  dialect_text(r->error_text, sizeof r->error_text, json_find(error->raw, message));
+}
+
+/* Whether a delta says anything: every field but role that is neither null, nor "", nor []. */
+static bool delta_speaks(struct slice delta) {
+  enum { CONTENT, REASONING_CONTENT, REASONING, TOOL_CALLS, REFUSAL, FUNCTION_CALL, AUDIO, REASONING_DETAILS, FIELDS };
+  struct json_field f[FIELDS] = {
+      [CONTENT] = {.key = SLICE_INIT("content")},     [REASONING_CONTENT] = {.key = SLICE_INIT("reasoning_content")},
+      [REASONING] = {.key = SLICE_INIT("reasoning")}, [TOOL_CALLS] = {.key = SLICE_INIT("tool_calls")},
+      [REFUSAL] = {.key = SLICE_INIT("refusal")},     [FUNCTION_CALL] = {.key = SLICE_INIT("function_call")},
+      [AUDIO] = {.key = SLICE_INIT("audio")},         [REASONING_DETAILS] = {.key = SLICE_INIT("reasoning_details")},
+  };
+  if (delta.ptr == NULL || !json_pick(delta, f, FIELDS)) return false;
+  for (unsigned i = 0; i < FIELDS; i++)
+    if (dialect_present(&f[i]) && f[i].raw.len > 2) return true;
+  return false;
+}
+
+static void read_event(struct reading *r, const struct sse_event *e) {
+  r->events++;
+  r->usage_only = r->is_content = false;
+  if (!e->has_data || e->data.len == 0) return;
+  if (slice_eq(e->data, SLICE("[DONE]"))) {
+    r->complete = true;
+    return;
+  }
+  enum { CHOICES, DELTA, FINISH, USAGE, GROQ_USAGE, ERROR, FIELDS };
+  struct json_field f[FIELDS] = {
+      [CHOICES] = {.key = SLICE_INIT("choices")},
+      [DELTA] = {.key = SLICE_INIT("choices.0.delta")},
+      [FINISH] = {.key = SLICE_INIT("choices.0.finish_reason")},
+      [USAGE] = {.key = SLICE_INIT("usage")},
+      [GROQ_USAGE] = {.key = SLICE_INIT("x_groq.usage")},
+      [ERROR] = {.key = SLICE_INIT("error")},
+  };
+  if (!json_pick(e->data, f, FIELDS)) return;
+  if (dialect_present(&f[ERROR]) && f[ERROR].raw.len > 2) {
+    r->failed = true;
+    read_error_value(r, &f[ERROR]);
+    return;
+  }
+  bool empty = f[CHOICES].raw.ptr == NULL || f[DELTA].raw.ptr == NULL;
+  if (dialect_present(&f[USAGE])) {
+    read_usage(r, f[USAGE].raw);
+    r->usage_only = empty && f[CHOICES].kind == JSON_ARRAY && f[FINISH].raw.ptr == NULL;
+  } else if (dialect_present(&f[GROQ_USAGE])) {
+    read_usage(r, f[GROQ_USAGE].raw);
+  }
+  enum finish_reason finish = finish_of(f[FINISH].raw);
+  if (finish != FINISH_NONE) r->finish = finish;
+  /* Once content has begun any delta counts as progress; before, it must say something. */
+  r->is_content = finish != FINISH_NONE || (r->content_begun ? !empty : delta_speaks(f[DELTA].raw));
+  if (r->is_content) r->content_begun = true;
+}
+
+static void read_answer(struct reading *r, struct slice body) {
+  enum { CHOICES, FINISH, USAGE, ERROR, FIELDS };
+  struct json_field f[FIELDS] = {
+      [CHOICES] = {.key = SLICE_INIT("choices")},
+      [FINISH] = {.key = SLICE_INIT("choices.0.finish_reason")},
+      [USAGE] = {.key = SLICE_INIT("usage")},
+      [ERROR] = {.key = SLICE_INIT("error")},
+  };
+  if (!json_pick(body, f, FIELDS)) return;
+  if (dialect_present(&f[ERROR]) && f[CHOICES].raw.ptr == NULL) {
+    r->failed = true;
+    read_error_value(r, &f[ERROR]);
+    return;
+  }
+  if (dialect_present(&f[USAGE])) read_usage(r, f[USAGE].raw);
+  r->finish = finish_of(f[FINISH].raw);
+  r->complete = r->content_begun = f[CHOICES].kind == JSON_ARRAY && f[CHOICES].raw.ptr != NULL;
+}
+
+static void read_error(struct reading *r, struct slice body) {
+  enum { ERROR, MESSAGE, TYPE, CODE, DETAIL, IN_LIST, FIELDS };
+  struct json_field f[FIELDS] = {
+      [ERROR] = {.key = SLICE_INIT("error")},   [MESSAGE] = {.key = SLICE_INIT("message")},
+      [TYPE] = {.key = SLICE_INIT("type")},     [CODE] = {.key = SLICE_INIT("code")},
+      [DETAIL] = {.key = SLICE_INIT("detail")}, [IN_LIST] = {.key = SLICE_INIT("0.error")},
+  };
+  if (!json_pick(body, f, FIELDS)) return;
+  if (dialect_present(&f[ERROR])) {
+    read_error_value(r, &f[ERROR]);
+  } else if (dialect_present(&f[IN_LIST])) { /* Google's shim puts its error into a list. */
+    read_error_value(r, &f[IN_LIST]);
+  } else {
+    dialect_text(r->error_type, sizeof r->error_type, dialect_present(&f[CODE]) ? f[CODE].raw : f[TYPE].raw);
+    dialect_text(r->error_text, sizeof r->error_text, dialect_present(&f[MESSAGE]) ? f[MESSAGE].raw : f[DETAIL].raw);
+  }
+}
+
+static void put_error(struct buf *out, const struct fault *f) {
+  const struct fault_row *row = fault_row(f->code);
+  buf_text(out, "{\"error\":{\"message\":");
+  struct buf message = {0};
+  buf_text(&message, f->text);
+  buf_byte(&message, ' ');
+  buf_text(&message, row->advice);
+  json_put_string(out, buf_view(&message));
+  buf_done(&message);
+  buf_text(out, ",\"type\":\"");
+  buf_text(out, row->openai_type);
+  buf_text(out, "\",\"param\":");
+  if (f->param[0]) json_put_string(out, slice_text(f->param));
+  else buf_text(out, "null");
+  buf_text(out, ",\"code\":");
+  json_put_string(out, slice_text(fault_code_text(f)));
+  buf_text(out, "}}");
+}
+
+static void put_fault(struct buf *out, const struct fault *f, struct slice request_id) {
+  (void)request_id; /* this dialect carries it in the x-request-id header */
+  put_error(out, f);
+}
+
+/* An error object and the end, never a [DONE]: a client must not take half an answer for a whole one. */
+static void put_stream_fault(struct buf *out, const struct fault *f, struct slice request_id) {
+  (void)request_id;
+  buf_text(out, "data: ");
+  put_error(out, f);
+  buf_text(out, "\n\n");
+}
+
+const struct dialect dialect_openai_chat = {
+    .name = "openai.chat",
+    .client_path = SLICE_INIT("/v1/chat/completions"),
+    .provider_path = SLICE_INIT("/chat/completions"),
+    .client_key_header = SLICE_INIT("authorization"),
+    .read_event = read_event,
+    .read_answer = read_answer,
+    .read_error = read_error,
+    .put_fault = put_fault,
+    .put_stream_fault = put_stream_fault,
+};

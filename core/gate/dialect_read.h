@@ -1,0 +1,37 @@
+/* dialect_read: small readers that the dialect files share. Private to gate/dialect_*.c. Any thread. */
+#ifndef MOONGATE_GATE_DIALECT_READ_H
+#define MOONGATE_GATE_DIALECT_READ_H
+
+#include <stdio.h>
+
+#include "gate/reading.h"
+#include "wire/json.h"
+
+/* The number behind raw, or `otherwise` when it is absent or no whole number. */
+static inline uint64_t dialect_number(struct slice raw, uint64_t otherwise) {
+  uint64_t number;
+  return raw.ptr != NULL && json_to_u64(raw, &number) ? number : otherwise;
+}
+
+static inline bool dialect_present(const struct json_field *f) {
+  return f->raw.ptr != NULL && f->kind != JSON_NULL;
+}
+
+/* A raw JSON string, decoded and cut to fit; anything else is left as its text. */
+static inline void dialect_text(char *out, size_t cap, struct slice raw) {
+  char decoded[2048];
+  size_t len = 0;
+  if (raw.ptr == NULL) return;
+  if (raw.len > sizeof decoded || !json_unquote(raw, decoded, &len)) {
+    len = raw.len < sizeof decoded ? raw.len : sizeof decoded;
+    memcpy(decoded, raw.ptr, len);
+  }
+  if (len >= cap) {
+    len = cap - 1;
+    while (len > 0 && ((unsigned char)decoded[len] & 0xc0) == 0x80) len--; /* not inside a UTF-8 sequence */
+  }
+  memcpy(out, decoded, len);
+  out[len] = '\0';
+}
+
+#endif

@@ -1,0 +1,55 @@
+/* failure: classification by status first, then by the words that providers use for what the status does not tell. Any
+ * thread. */
+#include "gate/failure.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/must.h"
+
+static const struct failure_row rows[FAILURE_COUNT] = {
+#define FAILURE(id, name, next_target, counts_against_health, doc) {name, next_target, counts_against_health, doc},
+#include "gate/failure_table.h"
+#undef FAILURE
+};
+
+const struct failure_row *failure_row(enum failure_class c) {
+  must(c < FAILURE_COUNT);
+  return &rows[c];
+}
+
+enum failure_class failure_named(struct slice name) {
+  for (enum failure_class c = FAILURE_NONE; c < FAILURE_COUNT; c++)
+    if (slice_eq(name, slice_text(rows[c].name))) return c;
+  return FAILURE_NONE;
+}
+
+static bool has(const char *text, const char *part) {
+  return strcasestr(text, part) != NULL;
+}
+
+enum failure_class failure_classify(unsigned status, const char *error_type, const char *error_text) {
+  bool money = has(error_type, "insufficient_quota") || has(error_type, "billing") || has(error_type, "credit") ||
+               has(error_text, "exceeded your current quota") || has(error_text, "credit balance") ||
+               has(error_text, "spend limit") || has(error_text, "insufficient balance");
+  if (status >= 300 && status < 400) return FAILURE_REDIRECT;
+  switch (status) {
+  case 401: return FAILURE_AUTH;
+  case 402: return FAILURE_QUOTA;
+  case 403: return money ? FAILURE_QUOTA : FAILURE_AUTH;
+  case 404: return FAILURE_NOT_FOUND;
+  case 408:
+  case 409: return FAILURE_REQUEST_TIMEOUT;
+  case 429: return money ? FAILURE_QUOTA : FAILURE_RATE_LIMITED;
+  case 503:
+  case 529: return FAILURE_OVERLOADED;
+  default: break;
+  }
+  if (status >= 500) return has(error_type, "overloaded") ? FAILURE_OVERLOADED : FAILURE_SERVER_ERROR;
+  if (has(error_type, "context_length") || has(error_text, "context length") || has(error_text, "context window") ||
+      has(error_text, "prompt is too long") || has(error_text, "maximum context"))
+    return FAILURE_CONTEXT_LENGTH;
+  if (has(error_type, "content_policy") || has(error_type, "content_filter")) return FAILURE_CONTENT_POLICY;
+  if (money) return FAILURE_QUOTA; /* Anthropic tells of an empty balance with 400. */
+  return FAILURE_INVALID;
+}

@@ -1,0 +1,261 @@
+/* gate: the service that a worker's listener serves: endpoints, keys, and the tenures of generations. The worker's
+ * thread. */
+#include "gate/gate.h"
+
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "base/must.h"
+#include "base/random.h"
+#include "base/secret.h"
+#include "gate/models.h"
+#include "gate/reply.h"
+#include "gate/request.h"
+
+/* ---- tenures ------------------------------------------------------------------------------------------------ */
+
+static struct upstream *pool_for(struct gate *g, const struct provider *p) {
+  struct upstream_config c = upstream_config_default;
+  c.base_url = p->base_url;
+  c.ca_file = p->ca_file;
+  c.proxy = p->proxy;
+  c.http2 = p->http2;
+  c.insecure = p->insecure;
+  c.connect_ms = p->timeouts.connect_ms;
+  struct err e;
+  struct upstream *u = upstream_new(g->loop, &c, &e);
+  must(u != NULL); /* the URL was checked when the config was built */
+  return u;
+}
+
+/* Pools of the running generation go on where nothing that matters to a connection has changed. */
+static struct upstream *inherit(struct tenure *from, const struct provider *p, uint32_t key) {
+  if (from == NULL) return NULL;
+  const struct config *old = from->generation->config;
+  for (uint32_t i = 0; i < old->provider_count; i++) {
+    const struct provider *q = old->providers[i];
+    for (uint32_t k = 0; k < q->key_count; k++) {
+      struct upstream **at = &from->pools[i * PROVIDER_KEYS_MAX + k];
+      if (*at == NULL || strcmp(q->keys[k].identity, p->keys[key].identity) != 0) continue;
+      if (!slice_eq(secret_view(q->keys[k].line), secret_view(p->keys[key].line))) continue;
+      return upstream_share(*at);
+    }
+  }
+  return NULL;
+}
+
+void gate_adopt(struct gate *g, struct generation *generation) {
+  const struct config *c = generation->config;
+  struct tenure *t = mem_new(struct tenure), *before = g->tenure;
+  t->generation = generation;
+  t->script = generation->scripts ? generation->scripts[g->worker] : NULL;
+  t->pools = mem_zero((size_t)c->provider_count * PROVIDER_KEYS_MAX * sizeof *t->pools + sizeof *t->pools);
+  t->next_key = mem_zero(((size_t)c->provider_count + 1) * sizeof *t->next_key);
+  for (uint32_t i = 0; i < c->provider_count; i++) {
+    for (uint32_t k = 0; k < c->providers[i]->key_count; k++) {
+      struct upstream *u = inherit(before, c->providers[i], k);
+      t->pools[i * PROVIDER_KEYS_MAX + k] = u ? u : pool_for(g, c->providers[i]);
+    }
+  }
+  t->script_pools = mem_zero(((size_t)c->upstream_count + 1) * sizeof *t->script_pools);
+  for (uint32_t i = 0; i < c->upstream_count; i++) {
+    struct upstream_config u = upstream_config_default;
+    struct err e;
+    u.base_url = c->upstreams[i].base_url;
+    u.ca_file = c->upstreams[i].ca_file;
+    t->script_pools[i] = upstream_new(g->loop, &u, &e);
+    must(t->script_pools[i] != NULL);
+  }
+  t->current = true;
+  list_add_last(&g->tenures, &t->link);
+  g->tenure = t;
+  if (before != NULL) {
+    before->current = false;
+    before->requests++;
+    tenure_release(g, before);
+  }
+}
+
+void tenure_release(struct gate *g, struct tenure *t) {
+  must(t->requests > 0);
+  if (--t->requests > 0 || t->current) return;
+  const struct config *c = t->generation->config;
+  for (uint32_t i = 0; i < c->provider_count * PROVIDER_KEYS_MAX; i++)
+    if (t->pools[i] != NULL) upstream_retire(t->pools[i]);
+  for (uint32_t i = 0; i < c->upstream_count; i++) upstream_retire(t->script_pools[i]);
+  if (g->tenure == t) g->tenure = NULL;
+  list_remove(&t->link);
+  struct generation *generation = t->generation;
+  mem_free(t->pools);
+  mem_free(t->script_pools);
+  mem_free(t->next_key);
+  mem_free(t);
+  if (atomic_fetch_sub(&generation->workers_using, 1) == 1) generation->released(generation);
+}
+
+struct gate *gate_new(struct loop *l, unsigned worker, struct trace_log *traces) {
+  struct gate *g = mem_new(struct gate);
+  g->loop = l;
+  g->worker = worker;
+  g->meter = meter_new(worker);
+  g->traces = traces;
+  list_init(&g->tenures);
+  list_init(&g->requests);
+  return g;
+}
+
+void gate_let_go(struct gate *g) {
+  if (g->tenure == NULL) return;
+  g->tenure->current = false;
+  g->tenure->requests++;
+  tenure_release(g, g->tenure);
+}
+
+void gate_free(struct gate *g) {
+  must(list_empty(&g->requests) && list_empty(&g->tenures));
+  buf_done(&g->headers);
+  buf_done(&g->body);
+  buf_done(&g->line);
+  mem_free(g);
+}
+
+void gate_server_limits(const struct config *c, struct server_limits *out) {
+  *out = server_limits_default;
+  out->http.head_bytes = c->head_bytes;
+  out->body_bytes = c->body_bytes;
+  out->head_ms = c->head_ms;
+  out->body_ms = c->body_ms;
+  out->keep_alive_ms = c->keep_alive_ms;
+  out->write_idle_ms = c->write_idle_ms;
+  out->connections = c->connections;
+}
+
+/* ---- the service -------------------------------------------------------------------------------------------- */
+
+/* Which dialect's envelope a path gets, and which endpoint it is. */
+static enum endpoint endpoint_of(const struct http_head *head, const struct dialect **d) {
+  struct slice path = head->path;
+  for (enum dialect_id i = 0; i < DIALECT_COUNT; i++) {
+    *d = dialect_of(i);
+    if (slice_eq(path, (*d)->client_path)) return ENDPOINT_CHAT;
+  }
+  *d = dialect_for_path(path);
+  /* Anthropic's SDK asks for models with its version header. */
+  if (slice_starts(path, SLICE("/v1/models")) && http_header_of(head, SLICE("anthropic-version")).ptr != NULL)
+    *d = &dialect_anthropic_messages;
+  if (slice_eq(path, SLICE("/v1/models"))) return ENDPOINT_MODELS;
+  if (slice_starts(path, SLICE("/v1/models/")) && path.len > 11) return ENDPOINT_MODEL;
+  return ENDPOINT_NONE;
+}
+
+static bool authenticate(struct request *r, const struct http_head *head, struct fault *f) {
+  const struct key_table *keys = r->tenure->generation->config->keys;
+  struct slice secret = {NULL, 0};
+  enum credential credential = key_credential(head, &secret);
+  if (credential == CREDENTIAL_AMBIGUOUS) {
+    fault_set(f, FAULT_KEY_AMBIGUOUS, "The request carries more than one key, or an authorization that is no Bearer.");
+    return false;
+  }
+  if (keys == NULL) return true;
+  if (credential == CREDENTIAL_NONE) {
+    fault_set(f, FAULT_KEY_MISSING, "The request carries no key.");
+    return false;
+  }
+  r->key = key_table_find(keys, secret);
+  if (r->key == NULL) fault_set(f, FAULT_KEY_INVALID, "The key is not known here.");
+  return r->key != NULL;
+}
+
+static bool content_type_fits(const struct http_head *head, struct fault *f) {
+  struct slice encoding = http_header_of(head, SLICE("content-encoding")),
+               type = http_header_of(head, SLICE("content-type"));
+  if (encoding.len > 0 && !slice_eq_nocase(encoding, SLICE("identity"))) {
+    fault_set(f, FAULT_CONTENT_TYPE, "The body has content-encoding \"%.*s\".",
+              (int)(encoding.len < 40 ? encoding.len : 40), encoding.ptr);
+    return false;
+  }
+  ptrdiff_t semicolon = slice_find_byte(type, ';');
+  struct slice bare = slice_trim(semicolon < 0 ? type : slice_of(type.ptr, (size_t)semicolon));
+  if (bare.len == 0 || slice_eq_nocase(bare, SLICE("application/json"))) return true;
+  fault_set(f, FAULT_CONTENT_TYPE, "The body is \"%.*s\", not application/json.", (int)(bare.len < 80 ? bare.len : 80),
+            bare.ptr);
+  return false;
+}
+
+static struct slice method_name(struct request *r, struct slice method) {
+  return method.len <= 16 ? arena_copy(&r->arena, method) : SLICE("other");
+}
+
+static void opened(void *owner, struct exchange *x, const struct http_head *head) {
+  struct gate *g = owner;
+  const struct dialect *d;
+  enum endpoint endpoint = endpoint_of(head, &d);
+  struct request *r = request_new(g, x, head, d, endpoint);
+  struct fault f;
+  r->path = arena_copy(&r->arena, head->path.len > 512 ? slice_of(head->path.ptr, 512) : head->path);
+  r->method = method_name(r, head->method);
+  r->peer = arena_text(&r->arena, slice_text(exchange_peer(x)));
+  bool get = slice_eq(head->method, SLICE("GET")) || slice_eq(head->method, SLICE("HEAD"));
+  if (slice_eq(head->method, SLICE("OPTIONS"))) {
+    reply_options(r);
+  } else if (endpoint == ENDPOINT_NONE) {
+    fault_set(&f, FAULT_NOT_FOUND, "There is no endpoint %.*s.", (int)(r->path.len < 120 ? r->path.len : 120),
+              r->path.ptr);
+    request_refuse(r, &f);
+  } else if (endpoint == ENDPOINT_CHAT ? !slice_eq(head->method, SLICE("POST")) : !get) {
+    fault_set(&f, FAULT_METHOD, "%.*s does not take %.*s.", (int)r->path.len, r->path.ptr, (int)r->method.len,
+              r->method.ptr);
+    request_refuse(r, &f);
+  } else if (!authenticate(r, head, &f)) {
+    request_refuse(r, &f);
+  } else if (endpoint == ENDPOINT_CHAT && !content_type_fits(head, &f)) {
+    request_refuse(r, &f);
+  } else if (endpoint != ENDPOINT_CHAT) {
+    models_reply(r);
+  }
+}
+
+static void ready(void *owner, struct exchange *x) {
+  (void)owner;
+  struct request *r = exchange_owner(x);
+  if (r->endpoint == ENDPOINT_CHAT) request_ready(r);
+}
+
+static void drained(void *owner, struct exchange *x) {
+  (void)owner;
+  request_drained(exchange_owner(x));
+}
+
+static void closed(void *owner, struct exchange *x, enum exchange_end why) {
+  (void)owner;
+  request_closed(exchange_owner(x), why);
+}
+
+static void refusal(void *owner, struct slice path, const struct http_refusal *why, struct buf *headers,
+                    struct buf *body) {
+  (void)owner;
+  static const struct {
+    uint16_t status;
+    enum fault_code code;
+  } by_status[] = {{408, FAULT_HEAD_TOO_SLOW}, {413, FAULT_BODY_TOO_LARGE},    {414, FAULT_TARGET_TOO_LONG},
+                   {417, FAULT_EXPECTATION},   {431, FAULT_HEADERS_TOO_LARGE}, {501, FAULT_TRANSFER_CODING},
+                   {505, FAULT_HTTP_VERSION}};
+  enum fault_code code = FAULT_BAD_HTTP;
+  for (unsigned i = 0; i < sizeof by_status / sizeof *by_status; i++)
+    if (by_status[i].status == why->status) code = by_status[i].code;
+  struct fault f;
+  fault_set(&f, code, "The request was refused: %s.", why->why);
+  f.status = why->status;
+  char id[REQUEST_ID_BYTES];
+  memcpy(id, "req_", 4);
+  random_text(id + 4, REQUEST_ID_BYTES - 4);
+  buf_text(headers, "content-type: application/json\r\nx-gateway-error: true\r\nx-request-id: ");
+  buf_append(headers, id, sizeof id);
+  buf_text(headers, "\r\n");
+  dialect_for_path(path)->put_fault(body, &f, slice_of(id, sizeof id));
+}
+
+const struct service *gate_service(void) {
+  static const struct service service = {opened, ready, drained, closed, refusal};
+  return &service;
+}

@@ -1,0 +1,40 @@
+/* key: virtual keys and teams: who may, and who pays. Keys are kept as keyed digests only; a look-up costs one digest
+ * and one constant-time comparison, whether the key exists or not. Immutable once built; any thread. */
+#ifndef MOONGATE_GATE_KEY_H
+#define MOONGATE_GATE_KEY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "wire/http.h"
+
+struct team {
+  char *name;
+};
+
+struct key {
+  char *name;        /* what traces and metrics show */
+  char *hint;        /* "…c3f9": the last four characters; NULL for short keys */
+  struct team *team; /* NULL: none */
+  char **models;     /* routes and models it may use, NULL-terminated; NULL: all */
+  unsigned char digest[32];
+};
+
+struct key_table;
+
+struct key_table *key_table_new(void);
+void key_table_free(struct key_table *t);
+/* Adds a key; takes its strings from the heap. Returns false when the same secret is there already (out: that key). */
+bool key_table_add(struct key_table *t, struct key key, struct slice secret, const struct key **twin);
+const struct key *key_table_find(const struct key_table *t, struct slice secret); /* NULL: none */
+uint32_t key_table_count(const struct key_table *t);
+const struct key *key_table_at(const struct key_table *t, uint32_t index);
+bool key_may_use(const struct key *k, struct slice model);
+
+enum credential { CREDENTIAL_NONE, CREDENTIAL_ONE, CREDENTIAL_AMBIGUOUS };
+/* The key a request carries: `authorization: Bearer` or `x-api-key`. Two of them must agree; a header sent twice is
+ * ambiguous. *out points into the head. */
+enum credential key_credential(const struct http_head *head, struct slice *out);
+
+#endif

@@ -1,0 +1,398 @@
+/* meter: shards, their registry, and the Prometheus text. Shards are written by their workers; the registry takes a
+ * lock when a worker or a route appears. */
+#include "gate/meter.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "base/must.h"
+#include "gate/target.h"
+
+enum { ROUTES_MAX = 512, SCRIPT_COUNTERS_MAX = 256 };
+
+struct route_meter {
+  char *route;
+  _Atomic uint64_t requests[OUTCOME_COUNT];
+  struct histogram duration;
+  struct route_meter *next;
+};
+
+struct script_counter {
+  char *name;
+  _Atomic uint64_t value;
+};
+
+const uint64_t histogram_bounds_us[HISTOGRAM_BUCKETS - 1] = {10000,    20000,    40000,    80000,   160000,
+                                                             320000,   640000,   1280000,  2560000, 5120000,
+                                                             10240000, 20480000, 40960000, 81920000};
+const uint64_t overhead_bounds_us[HISTOGRAM_BUCKETS - 1] = {10,   20,   50,    100,   200,   500,    1000,
+                                                            2000, 5000, 10000, 20000, 50000, 100000, 1000000};
+
+_Atomic uint64_t meter_reloads_ok, meter_reloads_failed, meter_generation;
+
+static struct meter *_Atomic shards[METER_WORKERS_MAX];
+static struct script_counter script_counters[SCRIPT_COUNTERS_MAX];
+static _Atomic unsigned script_counter_count;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+const char *outcome_name(enum outcome o) {
+  static const char *const names[] = {"ok", "refused", "failed", "client_gone"};
+  return names[o];
+}
+
+struct meter *meter_new(unsigned worker) {
+  must(worker < METER_WORKERS_MAX);
+  struct meter *m = atomic_load(&shards[worker]);
+  if (m == NULL) {
+    m = mem_new(struct meter);
+    atomic_store(&shards[worker], m);
+  }
+  return m;
+}
+
+void histogram_add(struct histogram *h, const uint64_t *bounds_us, uint64_t value_us) {
+  unsigned bucket = 0;
+  while (bucket < HISTOGRAM_BUCKETS - 1 && value_us > bounds_us[bucket]) bucket++;
+  meter_add(&h->buckets[bucket], 1);
+  meter_add(&h->count, 1);
+  meter_add(&h->sum_us, value_us);
+}
+
+static struct route_meter *route_meter_of(struct meter *m, struct slice route) {
+  unsigned count = 0;
+  struct route_meter *first = atomic_load_explicit(&m->routes, memory_order_relaxed), *r = first;
+  for (; r != NULL; r = r->next, count++)
+    if (slice_eq(slice_text(r->route), route)) return r;
+  if (count >= ROUTES_MAX && !slice_eq(route, SLICE("other"))) return route_meter_of(m, SLICE("other"));
+  r = mem_new(struct route_meter);
+  r->route = mem_text(route.ptr, route.len);
+  r->next = first;
+  atomic_store_explicit(&m->routes, r, memory_order_release);
+  return r;
+}
+
+void meter_request(struct meter *m, struct slice route, enum outcome o, uint64_t total_us, uint64_t overhead_us) {
+  struct route_meter *r = route_meter_of(m, route);
+  meter_add(&m->requests[o], 1);
+  meter_add(&r->requests[o], 1);
+  histogram_add(&r->duration, histogram_bounds_us, total_us);
+  histogram_add(&m->overhead, overhead_bounds_us, overhead_us);
+}
+
+void meter_script_count(struct slice name, uint64_t n) {
+  unsigned count = atomic_load_explicit(&script_counter_count, memory_order_acquire);
+  for (unsigned i = 0; i < count; i++) {
+    if (slice_eq(slice_text(script_counters[i].name), name)) {
+      atomic_fetch_add_explicit(&script_counters[i].value, n, memory_order_relaxed);
+      return;
+    }
+  }
+  pthread_mutex_lock(&lock);
+  bool is_new = atomic_load(&script_counter_count) == count;
+  if (is_new && count < SCRIPT_COUNTERS_MAX) {
+    struct slice shown = count == SCRIPT_COUNTERS_MAX - 1 ? SLICE("other") : name;
+    script_counters[count].name = mem_text(shown.ptr, shown.len);
+    atomic_store_explicit(&script_counter_count, count + 1, memory_order_release);
+  }
+  pthread_mutex_unlock(&lock);
+  if (is_new && count >= SCRIPT_COUNTERS_MAX) name = SLICE("other");
+  meter_script_count(name, n);
+}
+
+/* ---- the text ----------------------------------------------------------------------------------------------- */
+
+struct metric {
+  const char *name, *type, *labels, *help;
+};
+
+enum metric_id {
+  M_BUILD,
+  M_GENERATION,
+  M_RELOADS,
+  M_REQUESTS,
+  M_DURATION,
+  M_OVERHEAD,
+  M_IN_FLIGHT,
+  M_CONNECTIONS,
+  M_ATTEMPTS,
+  M_FALLBACKS,
+  M_FIRST_TOKEN,
+  M_TOKENS,
+  M_COST,
+  M_UNPRICED,
+  M_TARGET_IN_FLIGHT,
+  M_ERROR_RATIO,
+  M_SCRIPT_FAILURES,
+  M_SCRIPT_KILLS,
+  M_SCRIPT_COUNTER,
+  M_TRACE_DROPPED,
+  M_COUNT
+};
+
+static const struct metric metrics[M_COUNT] = {
+    [M_BUILD] = {"moongate_build_info", "gauge", "version", "1, with the version of the binary."},
+    [M_GENERATION] = {"moongate_generation", "gauge", "", "Number of the running generation of config and scripts."},
+    [M_RELOADS] = {"moongate_reloads_total", "counter", "result",
+                   "Reloads, by result: ok or failed (the running generation stayed)."},
+    [M_REQUESTS] = {"moongate_requests_total", "counter", "route, outcome",
+                    "Requests that ended: ok, refused (the gateway said no), failed (no attempt succeeded, or the "
+                    "answer broke), client_gone."},
+    [M_DURATION] = {"moongate_request_duration_seconds", "histogram", "route",
+                    "From the request's first byte to the answer's last."},
+    [M_OVERHEAD] = {"moongate_overhead_seconds", "histogram", "",
+                    "The gateway's own share of each request: all time but waiting for the provider."},
+    [M_IN_FLIGHT] = {"moongate_requests_in_flight", "gauge", "", "Requests that have begun and not ended."},
+    [M_CONNECTIONS] = {"moongate_client_connections", "gauge", "", "Open client connections."},
+    [M_ATTEMPTS] = {"moongate_attempts_total", "counter", "provider, model, class",
+                    "Attempts that ended, by failure class; none is success."},
+    [M_FALLBACKS] = {"moongate_fallbacks_total", "counter", "",
+                     "Requests answered by another target than the plan's first."},
+    [M_FIRST_TOKEN] = {"moongate_time_to_first_token_seconds", "histogram", "provider, model",
+                       "From an attempt's start to its first content."},
+    [M_TOKENS] =
+        {"moongate_tokens_total", "counter", "provider, model, kind",
+         "Tokens by kind: input (all), cache_read and cache_write (of input), output (all), reasoning (of output)."},
+    [M_COST] = {"moongate_cost_usd_total", "counter", "provider, model",
+                "Cost of attempts by the price table, in US dollars."},
+    [M_UNPRICED] = {"moongate_unpriced_attempts_total", "counter", "provider, model",
+                    "Attempts with usage whose target has no price: their cost is not in the sums."},
+    [M_TARGET_IN_FLIGHT] = {"moongate_target_in_flight", "gauge", "provider, model", "Attempts that run now."},
+    [M_ERROR_RATIO] = {"moongate_target_error_ratio", "gauge", "provider, model",
+                       "Moving average of the share of attempts that failed by the provider's fault."},
+    [M_SCRIPT_FAILURES] = {"moongate_script_failures_total", "counter", "", "Script hooks that raised an error."},
+    [M_SCRIPT_KILLS] = {"moongate_script_kills_total", "counter", "",
+                        "Script hooks that were stopped at a limit of time or memory."},
+    [M_SCRIPT_COUNTER] = {"moongate_script_count_total", "counter", "name", "Counters of scripts (gw.count)."},
+    [M_TRACE_DROPPED] = {"moongate_trace_records_dropped_total", "counter", "",
+                         "Trace records lost because the writer could not keep up."},
+};
+
+static void head(struct buf *out, enum metric_id id) {
+  buf_fill(out, "# HELP %s %s\n# TYPE %s %s\n", metrics[id].name, metrics[id].help, metrics[id].name, metrics[id].type);
+}
+
+/* Label values: backslash, quote and line feed escaped (Prometheus text format 0.0.4). */
+static void label(struct buf *out, const char *name, struct slice value) {
+  buf_fill(out, "%s%s=\"", out->ptr[out->len - 1] == '{' ? "" : ",", name);
+  for (size_t i = 0; i < value.len; i++) {
+    if (value.ptr[i] == '\n') buf_text(out, "\\n");
+    else if (value.ptr[i] == '"' || value.ptr[i] == '\\') buf_byte(out, '\\'), buf_byte(out, value.ptr[i]);
+    else buf_byte(out, value.ptr[i]);
+  }
+  buf_byte(out, '"');
+}
+
+static void target_labels(struct buf *out, const struct target_state *s) {
+  struct slice name = slice_text(s->name);
+  ptrdiff_t at = slice_find_byte(name, '/');
+  buf_byte(out, '{');
+  label(out, "provider", at < 0 ? name : slice_of(name.ptr, (size_t)at));
+  label(out, "model", at < 0 ? SLICE("") : slice_from(name, (size_t)at + 1));
+}
+
+static void series(struct buf *out, enum metric_id id, const char *suffix) {
+  buf_fill(out, "%s%s", metrics[id].name, suffix);
+}
+
+static void histogram_text(struct buf *out, enum metric_id id, const uint64_t *bounds_us, const uint64_t *buckets,
+                           uint64_t count, uint64_t sum_us, struct slice labels) {
+  uint64_t below = 0;
+  for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+    below += buckets[i];
+    series(out, id, "_bucket{");
+    buf_slice(out, labels);
+    if (labels.len > 0) buf_byte(out, ',');
+    if (i < HISTOGRAM_BUCKETS - 1)
+      buf_fill(out, "le=\"%.9g\"} %llu\n", (double)bounds_us[i] / 1e6, (unsigned long long)below);
+    else buf_fill(out, "le=\"+Inf\"} %llu\n", (unsigned long long)below);
+  }
+  const char *open = labels.len > 0 ? "{" : "", *close = labels.len > 0 ? "}" : "";
+  series(out, id, "_sum");
+  buf_fill(out, "%s%.*s%s %.6f\n", open, (int)labels.len, labels.ptr ? labels.ptr : "", close, (double)sum_us / 1e6);
+  series(out, id, "_count");
+  buf_fill(out, "%s%.*s%s %llu\n", open, (int)labels.len, labels.ptr ? labels.ptr : "", close,
+           (unsigned long long)count);
+}
+
+static uint64_t get(const _Atomic uint64_t *counter) {
+  return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+struct merged {
+  uint64_t requests[OUTCOME_COUNT], buckets[HISTOGRAM_BUCKETS], count, sum_us;
+};
+
+static void merge_histogram(struct merged *into, const struct histogram *h) {
+  for (unsigned b = 0; b < HISTOGRAM_BUCKETS; b++) into->buckets[b] += get(&h->buckets[b]);
+  into->sum_us += get(&h->sum_us);
+  into->count += get(&h->count);
+}
+
+/* Sums one route over all workers. */
+static struct merged merge_route(struct slice route) {
+  struct merged sum = {0};
+  for (unsigned w = 0; w < METER_WORKERS_MAX; w++) {
+    struct meter *m = atomic_load_explicit(&shards[w], memory_order_acquire);
+    for (struct route_meter *r = m ? atomic_load_explicit(&m->routes, memory_order_acquire) : NULL; r != NULL;
+         r = r->next) {
+      if (!slice_eq(slice_text(r->route), route)) continue;
+      for (unsigned o = 0; o < OUTCOME_COUNT; o++) sum.requests[o] += get(&r->requests[o]);
+      merge_histogram(&sum, &r->duration);
+    }
+  }
+  return sum;
+}
+
+/* Calls `each` once per distinct route. */
+static void each_route(struct buf *out, void (*each)(struct buf *out, struct slice route)) {
+  const char *seen[ROUTES_MAX + 1];
+  unsigned count = 0;
+  for (unsigned w = 0; w < METER_WORKERS_MAX; w++) {
+    struct meter *m = atomic_load_explicit(&shards[w], memory_order_acquire);
+    for (struct route_meter *r = m ? atomic_load_explicit(&m->routes, memory_order_acquire) : NULL; r != NULL;
+         r = r->next) {
+      unsigned i = 0;
+      while (i < count && strcmp(seen[i], r->route) != 0) i++;
+      if (i < count || count > ROUTES_MAX) continue;
+      seen[count++] = r->route;
+      each(out, slice_text(r->route));
+    }
+  }
+}
+
+static void route_requests(struct buf *out, struct slice route) {
+  struct merged sum = merge_route(route);
+  for (unsigned o = 0; o < OUTCOME_COUNT; o++) {
+    series(out, M_REQUESTS, "{");
+    label(out, "route", route);
+    buf_fill(out, ",outcome=\"%s\"} %llu\n", outcome_name(o), (unsigned long long)sum.requests[o]);
+  }
+}
+
+static void route_duration(struct buf *out, struct slice route) {
+  struct merged sum = merge_route(route);
+  struct buf labels = {0};
+  buf_byte(&labels, '{');
+  label(&labels, "route", route);
+  histogram_text(out, M_DURATION, histogram_bounds_us, sum.buckets, sum.count, sum.sum_us,
+                 slice_from(buf_view(&labels), 1));
+  buf_done(&labels);
+}
+
+struct target_sum {
+  uint64_t failures[FAILURE_COUNT], tokens[5], cost_pico_usd, unpriced;
+  struct merged first_token;
+};
+
+static struct target_sum merge_target(const struct target_state *s) {
+  struct target_sum sum = {0};
+  for (unsigned w = 0; w < METER_WORKERS_MAX; w++) {
+    const struct target_meter *m = atomic_load_explicit(&s->meters[w], memory_order_acquire);
+    if (m == NULL) continue;
+    const _Atomic uint64_t *tokens[] = {&m->input_tokens, &m->cache_read_tokens, &m->cache_write_tokens,
+                                        &m->output_tokens, &m->reasoning_tokens};
+    for (unsigned c = 0; c < FAILURE_COUNT; c++) sum.failures[c] += get(&m->failures[c]);
+    for (unsigned k = 0; k < 5; k++) sum.tokens[k] += get(tokens[k]);
+    sum.cost_pico_usd += get(&m->cost_pico_usd);
+    sum.unpriced += get(&m->unpriced);
+    for (unsigned b = 0; b < HISTOGRAM_BUCKETS; b++) sum.first_token.buckets[b] += get(&m->first_token_buckets[b]);
+    sum.first_token.count += get(&m->first_token_count);
+    sum.first_token.sum_us += get(&m->first_token_sum_us);
+  }
+  return sum;
+}
+
+static void targets_text(struct buf *out, enum metric_id id) {
+  static const char *const kinds[] = {"input", "cache_read", "cache_write", "output", "reasoning"};
+  head(out, id);
+  for (const struct target_state *s = target_state_first(); s != NULL; s = s->next) {
+    struct target_sum sum = merge_target(s);
+    if (id == M_ATTEMPTS) {
+      for (unsigned c = 0; c < FAILURE_COUNT; c++) {
+        if (sum.failures[c] == 0 && c != FAILURE_NONE) continue;
+        series(out, id, "");
+        target_labels(out, s);
+        buf_fill(out, ",class=\"%s\"} %llu\n", failure_row(c)->name, (unsigned long long)sum.failures[c]);
+      }
+    } else if (id == M_TOKENS) {
+      for (unsigned k = 0; k < 5; k++) {
+        series(out, id, "");
+        target_labels(out, s);
+        buf_fill(out, ",kind=\"%s\"} %llu\n", kinds[k], (unsigned long long)sum.tokens[k]);
+      }
+    } else if (id == M_FIRST_TOKEN) {
+      struct buf labels = {0};
+      target_labels(&labels, s);
+      histogram_text(out, id, histogram_bounds_us, sum.first_token.buckets, sum.first_token.count,
+                     sum.first_token.sum_us, slice_from(buf_view(&labels), 1));
+      buf_done(&labels);
+    } else {
+      series(out, id, "");
+      target_labels(out, s);
+      switch (id) {
+      case M_COST:
+        buf_fill(out, "} %llu.%012llu\n", (unsigned long long)(sum.cost_pico_usd / 1000000000000u),
+                 (unsigned long long)(sum.cost_pico_usd % 1000000000000u));
+        break;
+      case M_UNPRICED: buf_fill(out, "} %llu\n", (unsigned long long)sum.unpriced); break;
+      case M_TARGET_IN_FLIGHT: buf_fill(out, "} %d\n", atomic_load(&s->in_flight)); break;
+      default: buf_fill(out, "} %.6f\n", atomic_load(&s->error_ppm) / 1e6); break;
+      }
+    }
+  }
+}
+
+static void worker_sum(struct buf *out, enum metric_id id, size_t member) {
+  int64_t sum = 0;
+  for (unsigned w = 0; w < METER_WORKERS_MAX; w++) {
+    struct meter *m = atomic_load_explicit(&shards[w], memory_order_acquire);
+    if (m != NULL) sum += (int64_t)get((const _Atomic uint64_t *)(const void *)((const char *)m + member));
+  }
+  head(out, id);
+  series(out, id, "");
+  buf_fill(out, " %lld\n", (long long)sum);
+}
+
+void meter_write(struct buf *out) {
+  head(out, M_BUILD);
+  buf_fill(out, "moongate_build_info{version=\"%s\"} 1\n", MOONGATE_VERSION);
+  head(out, M_GENERATION);
+  buf_fill(out, "moongate_generation %llu\n", (unsigned long long)get(&meter_generation));
+  head(out, M_RELOADS);
+  buf_fill(out, "moongate_reloads_total{result=\"ok\"} %llu\nmoongate_reloads_total{result=\"failed\"} %llu\n",
+           (unsigned long long)get(&meter_reloads_ok), (unsigned long long)get(&meter_reloads_failed));
+  head(out, M_REQUESTS);
+  each_route(out, route_requests);
+  head(out, M_DURATION);
+  each_route(out, route_duration);
+  head(out, M_OVERHEAD);
+  struct merged overhead = {0};
+  for (unsigned w = 0; w < METER_WORKERS_MAX; w++) {
+    struct meter *m = atomic_load_explicit(&shards[w], memory_order_acquire);
+    if (m != NULL) merge_histogram(&overhead, &m->overhead);
+  }
+  histogram_text(out, M_OVERHEAD, overhead_bounds_us, overhead.buckets, overhead.count, overhead.sum_us, SLICE(""));
+  worker_sum(out, M_IN_FLIGHT, offsetof(struct meter, in_flight));
+  worker_sum(out, M_CONNECTIONS, offsetof(struct meter, connections));
+  worker_sum(out, M_FALLBACKS, offsetof(struct meter, fallbacks));
+  for (enum metric_id id = M_ATTEMPTS; id <= M_ERROR_RATIO; id++)
+    if (id != M_FALLBACKS) targets_text(out, id);
+  worker_sum(out, M_SCRIPT_FAILURES, offsetof(struct meter, script_failures));
+  worker_sum(out, M_SCRIPT_KILLS, offsetof(struct meter, script_kills));
+  head(out, M_SCRIPT_COUNTER);
+  unsigned count = atomic_load_explicit(&script_counter_count, memory_order_acquire);
+  for (unsigned i = 0; i < count; i++) {
+    series(out, M_SCRIPT_COUNTER, "{");
+    label(out, "name", slice_text(script_counters[i].name));
+    buf_fill(out, "} %llu\n", (unsigned long long)get(&script_counters[i].value));
+  }
+  worker_sum(out, M_TRACE_DROPPED, offsetof(struct meter, trace_dropped));
+}
+
+void meter_reference(struct buf *out) {
+  buf_text(out, "| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n");
+  for (unsigned i = 0; i < M_COUNT; i++)
+    buf_fill(out, "| `%s` | %s | %s | %s |\n", metrics[i].name, metrics[i].type,
+             metrics[i].labels[0] ? metrics[i].labels : "–", metrics[i].help);
+}

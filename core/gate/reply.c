@@ -1,0 +1,152 @@
+/* reply: composes answers in the gate's scratch buffers; the exchange sends them within the call. The worker's thread.
+ */
+#include "gate/reply.h"
+
+#include <stdio.h>
+
+#include "gate/failure.h"
+
+/* The lines that every answer has. */
+static struct buf *begin(struct request *r) {
+  struct buf *h = &r->gate->headers;
+  h->len = 0;
+  buf_slice(h, SLICE("x-request-id: "));
+  buf_append(h, r->id, REQUEST_ID_BYTES);
+  if (r->dialect == &dialect_anthropic_messages) {
+    buf_slice(h, SLICE("\r\nrequest-id: "));
+    buf_append(h, r->id, REQUEST_ID_BYTES);
+  }
+  buf_slice(h, SLICE("\r\n"));
+  return h;
+}
+
+static void put_attempts(struct buf *h, const struct request *r, const struct attempt *a) {
+  buf_slice(h, SLICE("x-moongate-target: "));
+  buf_slice(h, a->target->name);
+  buf_slice(h, SLICE("\r\nx-moongate-attempts: "));
+  buf_u64(h, r->attempt_count);
+  buf_slice(h, SLICE("\r\n"));
+  if (a->losses.len > 0) {
+    buf_slice(h, SLICE("x-moongate-lossy: "));
+    buf_slice(h, a->losses);
+    buf_slice(h, SLICE("\r\n"));
+  }
+  buf_slice(h, a->passed_headers);
+}
+
+static void put_content_type(struct buf *h, struct slice type) {
+  buf_slice(h, SLICE("content-type: "));
+  buf_slice(h, type);
+  buf_slice(h, SLICE("\r\n"));
+}
+
+static void send_whole(struct request *r, unsigned status, const struct buf *headers, struct slice body) {
+  struct iovec part = {(char *)body.ptr, body.len};
+  r->status = (uint16_t)status;
+  r->delivery.ended = true;
+  exchange_reply(r->delivery.exchange, status, buf_view(headers), &part, 1);
+}
+
+void reply_whole(struct request *r, struct attempt *a, struct slice body) {
+  struct buf *h = begin(r);
+  put_content_type(h, a->translated || a->content_type.len == 0 ? SLICE("application/json") : a->content_type);
+  put_attempts(h, r, a);
+  send_whole(r, a->status, h, body);
+}
+
+void reply_start(struct request *r, struct attempt *a) {
+  struct buf *h = begin(r);
+  put_content_type(h, a->translated || a->content_type.len == 0 ? SLICE("text/event-stream; charset=utf-8")
+                                                                : a->content_type);
+  buf_slice(h, SLICE("cache-control: no-cache, no-transform\r\nx-accel-buffering: no\r\n"));
+  put_attempts(h, r, a);
+  r->status = a->status;
+  r->delivery.started = true;
+  exchange_start(r->delivery.exchange, a->status, buf_view(h));
+}
+
+void reply_json(struct request *r, unsigned status, struct slice body) {
+  struct buf *h = begin(r);
+  put_content_type(h, SLICE("application/json"));
+  send_whole(r, status, h, body);
+}
+
+static struct slice allow_line(const struct request *r) {
+  return r->endpoint == ENDPOINT_CHAT ? SLICE("allow: POST, OPTIONS\r\n") : SLICE("allow: GET, HEAD, OPTIONS\r\n");
+}
+
+void reply_options(struct request *r) {
+  struct buf *h = begin(r);
+  buf_slice(h, allow_line(r));
+  send_whole(r, 204, h, SLICE(""));
+}
+
+void reply_fault(struct request *r) {
+  const struct fault *f = &r->fault;
+  struct buf *h = begin(r), *body = &r->gate->body;
+  put_content_type(h, SLICE("application/json"));
+  buf_slice(h, SLICE("x-gateway-error: true\r\n"));
+  if (r->attempt_count > 0) {
+    buf_slice(h, SLICE("x-moongate-attempts: "));
+    buf_u64(h, r->attempt_count);
+    buf_slice(h, SLICE("\r\n"));
+  }
+  if (f->retry_after_s > 0) {
+    buf_slice(h, SLICE("retry-after: "));
+    buf_u64(h, f->retry_after_s);
+    buf_slice(h, SLICE("\r\n"));
+  }
+  if (fault_status(f) == 401) buf_slice(h, SLICE("www-authenticate: Bearer\r\n"));
+  if (f->code == FAULT_METHOD) buf_slice(h, allow_line(r));
+  body->len = 0;
+  r->dialect->put_fault(body, f, slice_of(r->id, REQUEST_ID_BYTES));
+  send_whole(r, fault_status(f), h, buf_view(body));
+}
+
+void reply_stream_fault(struct request *r) {
+  struct buf *body = &r->gate->body;
+  body->len = 0;
+  r->dialect->put_stream_fault(body, &r->fault, slice_of(r->id, REQUEST_ID_BYTES));
+  exchange_write(r->delivery.exchange, buf_view(body));
+  request_end(r);
+}
+
+void reply_provider_error(struct request *r, struct attempt *a) {
+  struct slice body = buf_view(&a->held);
+  unsigned status = a->status;
+  bool as_came = a->target->provider->dialect == r->dialect;
+  if (!as_came) {
+    struct fault f = {.code = FAULT_COUNT};
+    struct slice translated = {NULL, 0};
+    const struct hooks *hooks = r->tenure->generation->hooks;
+    if (hooks->error(r->tenure->script, a, body, &status, &translated, &f) != HOOK_DONE) {
+      fault_set(&f, FAULT_PROVIDER_FAILED, "%s answered %u: %s", a->target->provider->name, a->status, a->failure_text);
+      f.status = a->status;
+      request_refuse(r, &f);
+      return;
+    }
+    body = translated;
+  }
+  struct buf *h = begin(r);
+  put_content_type(h, as_came && a->content_type.len > 0 ? a->content_type : SLICE("application/json"));
+  put_attempts(h, r, a);
+  send_whole(r, status, h, body);
+}
+
+void reply_fault_of(const struct attempt *a, struct fault *out) {
+  const char *who = a->target->provider->name;
+  switch (a->failure) {
+  case FAILURE_FIRST_TOKEN_TIMEOUT:
+  case FAILURE_IDLE_TIMEOUT:
+  case FAILURE_TOTAL_TIMEOUT: fault_set(out, FAULT_PROVIDER_TIMEOUT, "%s: %s.", who, a->failure_text); break;
+  case FAILURE_CONNECT:
+  case FAILURE_TLS:
+    fault_set(out, FAULT_PROVIDER_UNREACHABLE, "%s could not be reached: %s.", who, a->failure_text);
+    break;
+  case FAILURE_REDIRECT: fault_set(out, FAULT_PROVIDER_REDIRECT, "%s answered with status %u.", who, a->status); break;
+  case FAILURE_UNTRANSLATABLE: fault_set(out, FAULT_FIELD_INVALID, "%s: %s", who, a->failure_text); break;
+  case FAILURE_SCRIPT: fault_set(out, FAULT_SCRIPT_FAILED, "The adapter of %s failed.", who); break;
+  case FAILURE_STREAM_ERROR: fault_set(out, FAULT_PROVIDER_FAILED, "%s: %s.", who, a->failure_text); break;
+  default: fault_set(out, FAULT_PROVIDER_BROKEN, "%s: %s.", who, a->failure_text); break;
+  }
+}

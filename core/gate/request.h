@@ -1,0 +1,111 @@
+/* request: one request as a state machine: a request has attempts (each with an upstream call and a reader) and
+ * deliveries (each with a client). Cost, health and trace belong to attempts; latency and outcome to deliveries. One
+ * worker's thread; everything lives in the request's arena and dies with it.
+ *
+ *   opened ─▶ READING ─▶ ROUTING ─▶ TRYING ─▶ DELIVERING ─▶ ENDED
+ *                │           │  ▲      │  │        │
+ *                │           │  └──────┘  │        │  failed before the first content: retry hook, next target
+ *                └───────────┴────────────┴────────┴─▶ refusal, or a terminal error once the answer has begun
+ *
+ * Several attempts may run at once; `source` is the one whose answer is delivered. */
+#ifndef MOONGATE_GATE_REQUEST_H
+#define MOONGATE_GATE_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "gate/attempt.h"
+#include "gate/config.h"
+#include "gate/dialect.h"
+#include "gate/fault.h"
+#include "gate/gate.h"
+#include "gate/meter.h"
+#include "gate/price.h"
+
+enum request_phase { REQUEST_READING, REQUEST_ROUTING, REQUEST_TRYING, REQUEST_DELIVERING, REQUEST_ENDED };
+enum endpoint { ENDPOINT_CHAT, ENDPOINT_MODELS, ENDPOINT_MODEL, ENDPOINT_NONE };
+
+enum { PLAN_MAX = 32, REQUEST_ID_BYTES = 28 };
+
+/* One client that gets the answer. */
+struct delivery {
+  struct exchange *exchange; /* NULL once the client has gone or been served */
+  bool started;              /* the head of a streamed answer is out */
+  bool ended;                /* all of the answer is with the exchange */
+  bool congested;            /* exchange_write said enough; the source is paused */
+  uint64_t first_byte_ns;
+  uint64_t sent_bytes;
+};
+
+struct request {
+  struct arena arena; /* holds this struct too */
+  struct gate *gate;
+  struct tenure *tenure;
+  struct link link; /* of gate->requests */
+  enum request_phase phase;
+  enum endpoint endpoint;
+  const struct dialect *dialect; /* the client's */
+  char id[REQUEST_ID_BYTES];     /* "req_" and 24 of [0-9a-z] */
+  struct slice method;
+  struct slice path;
+  const char *peer;
+  const struct key *key;        /* NULL: no keys configured */
+  const struct http_head *head; /* the exchange's; NULL once the client has gone */
+  struct slice body; /* the exchange's; valid while the delivery lives; taken into `kept` when it must outlive */
+  struct buf kept;
+  uint64_t body_bytes;
+  struct asked asked;
+
+  struct route *route;     /* NULL: a target named directly */
+  struct slice route_name; /* for trace and metrics; "direct" when there is none */
+  struct target *plan[PLAN_MAX];
+  uint16_t plan_count, plan_next;
+
+  struct attempt *attempts, **attempts_end; /* in the order of their start */
+  uint16_t attempt_count;
+  struct attempt *source;   /* whose answer is delivered */
+  struct attempt *retrying; /* the failed one that the retry hook looks at */
+  struct delivery delivery;
+
+  /* ends */
+  struct fault fault; /* what the gateway itself said no with; code FAULT_COUNT: nothing */
+  bool refused;       /* fault is what the client got */
+  enum outcome outcome;
+  uint16_t status;       /* that the client got; 499: left before one */
+  int64_t cost_pico_usd; /* of all attempts */
+  struct usage usage;    /* of the delivered attempt */
+  struct slice losses;   /* of the delivered attempt: "top_k,seed" */
+
+  /* times, monotonic */
+  uint64_t opened_ns, ready_ns, routed_ns, first_content_ns, ended_ns;
+  int64_t opened_wall_ms;
+  void *script_state; /* the script layer's, for forget_request */
+};
+
+/* For the gate. */
+struct request *request_new(struct gate *g, struct exchange *x, const struct http_head *head, const struct dialect *d,
+                            enum endpoint endpoint);
+void request_refuse(struct request *r, const struct fault *f); /* whatever has been sent so far */
+void request_shut(struct request *r, const struct fault *f);   /* ends its attempts and refuses: the gateway stops */
+void request_ready(struct request *r);                         /* the body is complete */
+void request_drained(struct request *r);
+void request_closed(struct request *r, enum exchange_end why); /* may free r */
+
+/* For hooks. */
+void request_plan_add(struct request *r, struct target *t); /* beyond PLAN_MAX: ignored */
+void request_plan_replace(struct request *r);               /* drops what has not been tried */
+/* The hook that returned WAITING has its result; f as the hook would have set it. */
+void request_resumed(struct request *r, enum hook_verdict verdict, const struct fault *f);
+/* The target of that name: the config's, or one made for this request; NULL: no such provider. */
+struct target *request_target(struct request *r, struct slice name);
+
+/* For attempts. */
+void request_attempt_committed(struct request *r, struct attempt *a); /* its first content is there: it is the source */
+void request_attempt_failed(struct request *r, struct attempt *a);    /* may free r */
+void request_attempt_ended(struct request *r);                        /* may free r */
+void request_end(struct request *r);                       /* that was all */
+void request_write(struct request *r, struct slice bytes); /* to the client; pauses the source when it is slow */
+
+#endif

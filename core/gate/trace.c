@@ -1,0 +1,164 @@
+/* trace: formatting of the record. The worker's thread, after the client has been served. The log itself is
+ * trace_log.c. */
+#include "gate/trace.h"
+
+#include "base/clock.h"
+#include "gate/request.h"
+#include "wire/json.h"
+
+static void put_text(struct buf *out, struct slice s) {
+  json_put_string(out, s);
+}
+
+static void put_null(struct buf *out) {
+  buf_slice(out, SLICE("null"));
+}
+
+static void put_name_slice(struct buf *out, struct slice s) {
+  if (s.len == 0) put_null(out);
+  else json_put_string(out, s);
+}
+
+static void put_name(struct buf *out, const char *name) {
+  put_name_slice(out, slice_text(name));
+}
+
+static void put_bool(struct buf *out, bool yes) {
+  buf_slice(out, yes ? SLICE("true") : SLICE("false"));
+}
+
+static void put_fraction(struct buf *out, uint64_t whole, uint64_t part, unsigned digits) {
+  char text[20];
+  buf_u64(out, whole);
+  if (part == 0) return;
+  for (unsigned i = digits; i-- > 0; part /= 10) text[i] = (char)('0' + part % 10);
+  while (text[digits - 1] == '0') digits--;
+  buf_byte(out, '.');
+  buf_append(out, text, digits);
+}
+
+static void put_ms(struct buf *out, uint64_t ns) {
+  put_fraction(out, ns / 1000000, ns / 1000 % 1000, 3);
+}
+
+static void put_usd(struct buf *out, int64_t pico) {
+  put_fraction(out, (uint64_t)pico / 1000000000000u, (uint64_t)pico % 1000000000000u, 12);
+}
+
+static void put_since(struct buf *out, uint64_t from_ns, uint64_t to_ns) {
+  if (from_ns == 0 || to_ns < from_ns) put_null(out);
+  else put_ms(out, to_ns - from_ns);
+}
+
+static void put_date(struct buf *out, int64_t wall_ms) {
+  buf_byte(out, '"');
+  clock_rfc3339(wall_ms, buf_reserve(out, CLOCK_RFC3339_BYTES));
+  out->len += CLOCK_RFC3339_BYTES;
+  buf_byte(out, '"');
+}
+
+static void put_provider(struct buf *out, const struct attempt *a) {
+  put_name(out, a ? a->target->provider->name : "");
+}
+
+static void put_model(struct buf *out, const struct attempt *a) {
+  put_name_slice(out, a ? a->target->model : SLICE(""));
+}
+
+static void put_code(struct buf *out, const struct request *r) {
+  put_name(out, r->fault.code < FAULT_COUNT ? fault_code_text(&r->fault) : "");
+}
+
+static void put_error(struct buf *out, const struct request *r) {
+  put_name(out, r->fault.code < FAULT_COUNT ? r->fault.text : "");
+}
+
+/* "a,b" → ["a","b"] */
+static void put_list(struct buf *out, struct slice names) {
+  buf_byte(out, '[');
+  while (names.len > 0) {
+    ptrdiff_t comma = slice_find_byte(names, ',');
+    struct slice one = comma < 0 ? names : slice_of(names.ptr, (size_t)comma);
+    json_put_string(out, one);
+    names = comma < 0 ? SLICE("") : slice_from(names, (size_t)comma + 1);
+    if (names.len > 0) buf_byte(out, ',');
+  }
+  buf_byte(out, ']');
+}
+
+static struct slice usage_source_name(enum usage_source source) {
+  return source == USAGE_PROVIDER ? SLICE("provider") : source == USAGE_ESTIMATED ? SLICE("estimated") : SLICE("none");
+}
+
+static uint64_t overhead_ns(const struct request *r) {
+  uint64_t total = r->ended_ns - r->opened_ns, waited = 0;
+  for (const struct attempt *a = r->attempts; a != NULL; a = a->next) waited += a->ended_ns - a->started_ns;
+  return total > waited ? total - waited : 0;
+}
+
+static void put_attempts(struct buf *out, const struct request *r) {
+  buf_byte(out, '[');
+  for (const struct attempt *a = r->attempts; a != NULL; a = a->next) {
+    const struct upcall_times *t = &a->times;
+    buf_slice(out, SLICE("{\"n\":"));
+    buf_u64(out, a->number);
+    buf_slice(out, SLICE(",\"provider\":"));
+    put_text(out, slice_text(a->target->provider->name));
+    buf_slice(out, SLICE(",\"model\":"));
+    put_text(out, a->target->model);
+    buf_slice(out, SLICE(",\"key\":"));
+    put_name(out, a->target->provider->keys[a->key_index].label);
+    buf_slice(out, SLICE(",\"status\":"));
+    buf_u64(out, a->status);
+    buf_slice(out, SLICE(",\"class\":"));
+    put_text(out, slice_text(failure_row(a->failure)->name));
+    buf_slice(out, SLICE(",\"error\":"));
+    put_name(out, a->failure_text);
+    buf_slice(out, SLICE(",\"connect_ms\":"));
+    put_since(out, t->started_ns, t->connected_ns);
+    buf_slice(out, SLICE(",\"send_ms\":"));
+    put_since(out, t->connected_ns, t->sent_ns);
+    buf_slice(out, SLICE(",\"wait_ms\":"));
+    put_since(out, t->sent_ns, t->head_ns);
+    buf_slice(out, SLICE(",\"first_token_ms\":"));
+    put_since(out, a->started_ns, a->first_content_ns);
+    buf_slice(out, SLICE(",\"total_ms\":"));
+    put_since(out, a->started_ns, a->ended_ns);
+    buf_slice(out, SLICE(",\"reused\":"));
+    put_bool(out, t->reused);
+    buf_slice(out, SLICE(",\"provider_request_id\":"));
+    put_name(out, a->provider_request_id);
+    buf_slice(out, SLICE(",\"input_tokens\":"));
+    buf_u64(out, a->reading.usage.input_tokens);
+    buf_slice(out, SLICE(",\"output_tokens\":"));
+    buf_u64(out, a->reading.usage.output_tokens);
+    buf_slice(out, SLICE(",\"cost_pico_usd\":"));
+    buf_i64(out, a->cost_pico_usd);
+    buf_byte(out, '}');
+    if (a->next != NULL) buf_byte(out, ',');
+  }
+  buf_byte(out, ']');
+}
+
+void trace_format(struct buf *out, const struct request *r) {
+  const struct attempt *final = r->source;
+  if (final == NULL)
+    for (const struct attempt *a = r->attempts; a != NULL; a = a->next) final = a;
+  buf_reserve(out, 2048);
+  char separator = '{';
+#define FIELD(name, type, put, doc)                                                                                    \
+  buf_byte(out, separator);                                                                                            \
+  buf_slice(out, SLICE("\"" name "\":"));                                                                              \
+  put;                                                                                                                 \
+  separator = ',';
+#include "gate/trace_table.h"
+#undef FIELD
+  buf_slice(out, SLICE("}\n"));
+}
+
+void trace_reference(struct buf *out) {
+  buf_text(out, "| field | type | meaning |\n| --- | --- | --- |\n");
+#define FIELD(name, type, put, doc) buf_text(out, "| `" name "` | " type " | " doc " |\n");
+#include "gate/trace_table.h"
+#undef FIELD
+}
