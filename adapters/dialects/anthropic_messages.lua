@@ -1,0 +1,521 @@
+-- anthropic.messages: the Anthropic Messages API, to and from the normal form (docs/reference/normal-form.md).
+-- Requests, whole answers and errors are here, streams in lua/gw/messages_stream.lua.
+-- Source: Anthropic API reference "Messages", "Extended thinking", "Errors", and recorded exchanges.
+-- It does not change a same-dialect hop: those bytes are forwarded as they are.
+--
+-- Quirks it reads (adapter.quirks, per model by quirks.models):
+--   max_tokens            sent when the client names none (the API requires it); default 8192, always listed as a loss
+--   thinking              "budget" (default), "adaptive" (effort is sent natively) or "none" (the model cannot think)
+--   temperature           above 1: "clamp" (default, a loss) or "reject" (400)
+--   one_sampling          true: the model refuses temperature together with top_p; top_p is dropped
+--   structured_output     false: the model has no output_config.format; the schema is dropped, a loss
+--   tool_choice_none      false: the model has no tool_choice none; the tools are left out instead
+--   tool_name_max         default 128;  tool_id_max  default 64
+--   effort_budgets, budget_efforts     see lua/gw/parts.lua
+
+local parts = require("gw.parts")
+local errors = require("gw.errors")
+local stream = require("gw.messages_stream")
+local blocks = require("gw.messages_parts")
+
+local json = gw.json
+local value, optional, required, lose, fail = parts.value, parts.optional, parts.required, parts.lose, parts.fail
+local array = json.array
+
+local D = { api = 1, name = "anthropic.messages" }
+
+D.raw_keys = { input_schema = true, schema = true, input = true }
+
+local known_fields = {
+  model = true, messages = true, system = true, max_tokens = true, stream = true, temperature = true, top_p = true,
+  top_k = true, stop_sequences = true, tools = true, tool_choice = true, thinking = true, metadata = true,
+  service_tier = true, output_config = true, cache_control = true,
+}
+
+----- request, Anthropic → normal
+
+local tool_fields = {
+  type = true, name = true, description = true, input_schema = true, strict = true, cache_control = true,
+}
+
+local function tools_to_normal(body)
+  local tools = {}
+  for i, tool in ipairs(optional(body.tools, "array", "tools") or {}) do
+    local field = "tools[" .. (i - 1) .. "]"
+    local kind = optional(required(tool, "object", field).type, "string", field .. ".type")
+    local name = required(tool.name, "string", field .. ".name")
+    if kind and kind ~= "custom" then
+      tools[i] = { kind = "server", name = kind, dialect = D.name, body = tool, at = field }
+    else
+      local schema = value(tool.input_schema)
+      if not json.is_raw(schema) then fail(field .. ".input_schema", "must be an object") end
+      tools[i] = {
+        kind = "function", name = name, description = optional(tool.description, "string", field .. ".description"),
+        schema = schema, strict = optional(tool.strict, "boolean", field .. ".strict"),
+        cache = value(tool.cache_control), extra = parts.rest(tool, tool_fields),
+      }
+    end
+  end
+  return #tools > 0 and tools or nil
+end
+
+local choice_modes = { auto = "auto", any = "required", none = "none", tool = "tool" }
+
+local function tool_choice_to_normal(body, request)
+  local choice = optional(body.tool_choice, "object", "tool_choice")
+  if not choice then return end
+  local kind = required(choice.type, "string", "tool_choice.type")
+  local mode = choice_modes[kind]
+  if not mode then fail("tool_choice.type", "must be auto, any, none or tool, not \"" .. kind .. "\"") end
+  request.tool_choice = { mode = mode }
+  if mode == "tool" then request.tool_choice.name = required(choice.name, "string", "tool_choice.name") end
+  local is_serial = optional(choice.disable_parallel_tool_use, "boolean", "tool_choice.disable_parallel_tool_use")
+  if is_serial ~= nil then request.parallel_tools = not is_serial end
+end
+
+local function reasoning_to_normal(body, request)
+  local config = optional(body.output_config, "object", "output_config")
+  local thinking = optional(body.thinking, "object", "thinking")
+  local effort = config and optional(config.effort, "string", "output_config.effort")
+  if thinking then
+    local kind = required(thinking.type, "string", "thinking.type")
+    if kind == "disabled" then
+      request.reasoning = { mode = "off" }
+    elseif kind == "adaptive" then
+      request.reasoning = { mode = "adaptive" }
+    elseif kind == "enabled" then
+      request.reasoning = { mode = "on",
+        budget_tokens = required(thinking.budget_tokens, "number", "thinking.budget_tokens") }
+    else
+      fail("thinking.type", "must be enabled, disabled or adaptive, not \"" .. kind .. "\"")
+    end
+    request.reasoning.display = value(thinking.display)
+  end
+  if effort then
+    request.reasoning = request.reasoning or {}
+    request.reasoning.effort = effort
+  end
+  local format = config and optional(config.format, "object", "output_config.format")
+  if format then
+    if value(format.type) ~= "json_schema" then fail("output_config.format.type", "must be json_schema") end
+    request.format = { kind = "json_schema", schema = value(format.schema) }
+    if request.format.schema == nil then fail("output_config.format.schema", "is missing; it must be an object") end
+  end
+  local rest = config and parts.rest(config, { effort = true, format = true })
+  if rest then
+    request.extra = request.extra or {}
+    request.extra.output_config = rest
+  end
+end
+
+local function system_to_normal(body)
+  local system = value(body.system)
+  if system == nil then return nil end
+  local message = { role = "system", parts = blocks.add_blocks(system, "system", {}) }
+  for _, part in ipairs(message.parts) do
+    -- Claude Code puts a value that changes with each request into the prompt; other providers must not see it.
+    if part.type == "text" and part.text:find("^x%-anthropic%-billing%-header:") then part.billing = true end
+  end
+  return #message.parts > 0 and { message } or nil
+end
+
+function D.request_to_normal(body)
+  required(body, "object", "body")
+  local metadata = optional(body.metadata, "object", "metadata")
+  local request = {
+    dialect = D.name,
+    model = optional(body.model, "string", "model"),
+    stream = optional(body.stream, "boolean", "stream") or false,
+    stream_usage = true,
+    max_tokens = optional(body.max_tokens, "number", "max_tokens"),
+    temperature = optional(body.temperature, "number", "temperature"),
+    top_p = optional(body.top_p, "number", "top_p"),
+    top_k = optional(body.top_k, "number", "top_k"),
+    stop = optional(body.stop_sequences, "array", "stop_sequences"),
+    user = metadata and optional(metadata.user_id, "string", "metadata.user_id"),
+    service_tier = optional(body.service_tier, "string", "service_tier"),
+    cache = value(body.cache_control),
+    system = system_to_normal(body),
+    tools = tools_to_normal(body),
+    extra = parts.rest(body, known_fields),
+    messages = {},
+  }
+  tool_choice_to_normal(body, request)
+  reasoning_to_normal(body, request)
+  for i, message in ipairs(required(body.messages, "array", "messages")) do
+    local field = "messages[" .. (i - 1) .. "]"
+    local role = required(required(message, "object", field).role, "string", field .. ".role")
+    if role ~= "user" and role ~= "assistant" and role ~= "system" then
+      fail(field .. ".role", "must be user or assistant, not \"" .. role .. "\"")
+    end
+    if value(message.content) == nil then fail(field .. ".content", "is missing; it must be a string or an array") end
+    request.messages[i] = { role = role, at = field,
+      parts = blocks.add_blocks(message.content, field .. ".content", {}) }
+  end
+  return request
+end
+
+----- request, normal → Anthropic
+
+local function system_from_normal(request, how)
+  local list = array({})
+  local function add(message)
+    for _, block in ipairs(blocks.blocks_from_parts(message.parts, how)) do list[#list + 1] = block end
+    if message.name then lose(how.losses, "messages[].name") end
+    if request.dialect ~= D.name then parts.lose_fields(how.losses, message.extra, "messages[].") end
+  end
+  for _, message in ipairs(request.system or {}) do add(message) end
+  for _, message in ipairs(request.messages) do
+    if message.role == "system" or message.role == "developer" then
+      lose(how.losses, "messages[].role(late system text moved to the top)")
+      add(message)
+    end
+  end
+  if request.format and request.format.kind == "json" then
+    lose(how.losses, "response_format(json_object asked for in the system prompt)")
+    list[#list + 1] = { type = "text", text = "Answer with one JSON object and nothing else." }
+  end
+  if #list == 0 then return nil end
+  if #list == 1 and not list[1].cache_control then return list[1].text end
+  return list
+end
+
+-- Adds a turn, merged with one of the same role before it. In a user turn tool results come first.
+local function add_turn(turns, role, content)
+  if #content == 0 then return end
+  local last = turns[#turns]
+  if not last or last.role ~= role then
+    last = { role = role, content = array({}), results = 0 }
+    turns[#turns + 1] = last
+  end
+  for _, block in ipairs(content) do
+    if block.type == "tool_result" then
+      last.results = last.results + 1
+      table.insert(last.content, last.results, block)
+    else
+      last.content[#last.content + 1] = block
+    end
+  end
+end
+
+local function messages_from_normal(request, how)
+  local turns = array({})
+  for _, message in ipairs(request.messages) do
+    if message.role == "user" or message.role == "assistant" then
+      if message.name then lose(how.losses, "messages[].name") end
+      if request.dialect ~= D.name then parts.lose_fields(how.losses, message.extra, "messages[].") end
+      add_turn(turns, message.role, blocks.blocks_from_parts(message.parts, how))
+    end
+  end
+  for _, turn in ipairs(turns) do
+    turn.results = nil
+    local only = #turn.content == 1 and turn.content[1]
+    if only and only.type == "text" and not only.cache_control and not only.citations then turn.content = only.text end
+  end
+  return turns
+end
+
+local function tools_from_normal(request, rename, losses)
+  local list = array({})
+  local allowed
+  if request.tool_choice and request.tool_choice.names then
+    allowed = {}
+    for _, name in ipairs(request.tool_choice.names) do allowed[name] = true end
+    lose(losses, "tool_choice.allowed_tools(other tools left out)")
+  end
+  for _, tool in ipairs(request.tools or {}) do
+    if tool.kind == "server" then
+      if tool.dialect == D.name then
+        list[#list + 1] = tool.body
+      else
+        lose(losses, "tools[](" .. tool.name .. ")")
+      end
+    elseif not allowed or allowed[tool.name] then
+      local sent = {
+        name = rename(tool.name), description = tool.description, strict = tool.strict, cache_control = tool.cache,
+        input_schema = tool.schema or json.raw('{"type":"object"}'),
+      }
+      if tool.strict == false then sent.strict = nil end
+      for name, v in pairs(tool.extra or {}) do sent[name] = v end
+      list[#list + 1] = sent
+    end
+  end
+  return #list > 0 and list or nil
+end
+
+local function tool_choice_from_normal(request, body, rename, quirks)
+  local choice = request.tool_choice
+  if not choice and request.parallel_tools == false then choice = { mode = "auto" } end
+  if not choice then return end
+  if choice.mode == "none" then
+    if quirks.tool_choice_none == false then body.tools = nil else body.tool_choice = { type = "none" } end
+    return
+  end
+  local sent = { type = choice.mode == "required" and "any" or choice.mode }
+  if choice.mode == "tool" then sent.name = rename(choice.name) end
+  if request.parallel_tools ~= nil then sent.disable_parallel_tool_use = not request.parallel_tools end
+  body.tool_choice = sent
+end
+
+local smallest_budget = 1024
+
+-- Sets body.thinking and output_config.effort; true when the model will think.
+local function reasoning_from_normal(request, body, quirks, losses)
+  local reasoning = request.reasoning
+  if not reasoning then return false end
+  local style = quirks.thinking or "budget"
+  if reasoning.mode == "off" then
+    if style ~= "none" then body.thinking = { type = "disabled" } end
+    return false
+  end
+  if style == "none" then
+    lose(losses, "reasoning_effort")
+    return false
+  end
+  if request.dialect == D.name and reasoning.mode ~= "on" or style == "adaptive" then
+    if reasoning.effort then
+      body.output_config = body.output_config or {}
+      body.output_config.effort = reasoning.effort == "minimal" and "low" or reasoning.effort
+    end
+    if reasoning.mode == "on" and reasoning.budget_tokens then
+      body.thinking = { type = "enabled", budget_tokens = reasoning.budget_tokens }
+    elseif reasoning.mode or request.dialect ~= D.name then
+      body.thinking = { type = "adaptive" }
+    end
+  else
+    local budget = reasoning.budget_tokens
+      or parts.effort_to_budget(reasoning.effort or "medium", quirks) or parts.effort_to_budget("medium", quirks)
+    if not reasoning.budget_tokens then
+      lose(losses, "reasoning_effort(sent as a budget of " .. budget .. " tokens)")
+    elseif reasoning.effort then
+      body.output_config = { effort = reasoning.effort }
+    end
+    if budget >= body.max_tokens then
+      budget = math.floor(body.max_tokens) - 1
+      lose(losses, "thinking.budget_tokens(clamped to " .. budget .. ")")
+    end
+    if budget < smallest_budget then
+      lose(losses, "reasoning_effort(less than " .. smallest_budget .. " tokens are left to think)")
+      return false
+    end
+    body.thinking = { type = "enabled", budget_tokens = budget }
+  end
+  if reasoning.display and body.thinking then body.thinking.display = reasoning.display end
+  local choice = body.tool_choice
+  if body.thinking and choice and (choice.type == "any" or choice.type == "tool") and request.dialect ~= D.name then
+    -- Claude refuses both; the forced tool is what the client's code relies on.
+    lose(losses, "reasoning_effort(tool_choice forces a tool)")
+    body.thinking = nil
+  end
+  return body.thinking ~= nil
+end
+
+local function sampling_from_normal(request, body, quirks, is_thinking, losses)
+  local temperature, top_p, top_k = request.temperature, request.top_p, request.top_k
+  if temperature and temperature > 1 then
+    if quirks.temperature == "reject" then fail("temperature", "is above 1, the most this provider takes") end
+    lose(losses, "temperature(clamped to 1)")
+    temperature = 1
+  end
+  if is_thinking then
+    if temperature and temperature ~= 1 then
+      lose(losses, "temperature(not with thinking)")
+      temperature = nil
+    end
+    if top_p and top_p < 0.95 then
+      lose(losses, "top_p(not with thinking)")
+      top_p = nil
+    end
+    if top_k then
+      lose(losses, "top_k(not with thinking)")
+      top_k = nil
+    end
+  end
+  if quirks.one_sampling and temperature and top_p then
+    lose(losses, "top_p(not with temperature)")
+    top_p = nil
+  end
+  body.temperature, body.top_p, body.top_k = temperature, top_p, top_k
+end
+
+local tier_names = { auto = "auto", default = "standard_only", standard_only = "standard_only" }
+
+local function lose_unknown_sampling(request, losses)
+  if request.n and request.n > 1 then fail("n", "is above 1; this provider gives one answer a request") end
+  if request.seed then lose(losses, "seed") end
+  if request.logprobs then lose(losses, "logprobs") end
+  if request.logit_bias then lose(losses, "logit_bias") end
+  if (request.frequency_penalty or 0) ~= 0 then lose(losses, "frequency_penalty") end
+  if (request.presence_penalty or 0) ~= 0 then lose(losses, "presence_penalty") end
+end
+
+function D.request_from_normal(request, target, losses)
+  local quirks = parts.quirks(target)
+  local rename, changed = parts.tool_names(quirks.tool_name_max or 128)
+  target.tool_names = changed
+  lose_unknown_sampling(request, losses)
+  local max_tokens = request.max_tokens
+  if not max_tokens then
+    max_tokens = quirks.max_tokens or 8192
+    lose(losses, "max_tokens(default " .. max_tokens .. ")")
+  end
+  local body = { model = target.model, max_tokens = max_tokens, stream = request.stream or nil,
+    cache_control = request.cache }
+  local stops = array({})
+  for _, text in ipairs(request.stop or {}) do
+    if parts.is_blank(text) then lose(losses, "stop(blank)") else stops[#stops + 1] = text end
+  end
+  if #stops > 0 then body.stop_sequences = stops end
+  if request.user then
+    -- An e-mail address is the client's secret, not something to hand to another company.
+    if request.dialect ~= D.name and request.user:find("@", 1, true) then
+      lose(losses, "user")
+    else
+      body.metadata = { user_id = request.user }
+    end
+  end
+  if request.service_tier then
+    body.service_tier = tier_names[request.service_tier]
+    if not body.service_tier then lose(losses, "service_tier") end
+  end
+
+  body.tools = tools_from_normal(request, rename, losses)
+  if body.tools then
+    tool_choice_from_normal(request, body, rename, quirks)
+  elseif request.tool_choice and request.tool_choice.mode ~= "none" and request.tool_choice.mode ~= "auto" then
+    lose(losses, "tool_choice")
+  end
+  local is_thinking = reasoning_from_normal(request, body, quirks, losses)
+  sampling_from_normal(request, body, quirks, is_thinking, losses)
+  if request.format and request.format.kind == "json_schema" then
+    if quirks.structured_output == false then
+      lose(losses, "response_format")
+    else
+      body.output_config = body.output_config or {}
+      body.output_config.format = { type = "json_schema", schema = request.format.schema }
+      if request.format.description then lose(losses, "response_format.json_schema.description") end
+    end
+  end
+
+  if request.dialect == D.name then
+    for name, v in pairs(request.extra or {}) do
+      if name == "output_config" then
+        body.output_config = body.output_config or {}
+        for key, inner in pairs(v) do body.output_config[key] = inner end
+      else
+        body[name] = v
+      end
+    end
+  else
+    parts.lose_fields(losses, request.extra, "")
+  end
+  local how = { rename = rename, quirks = quirks, losses = losses }
+  body.system = system_from_normal(request, how)
+  body.messages = messages_from_normal(request, how)
+  return body
+end
+
+----- whole answers
+
+function D.response_to_normal(body)
+  if value(body.type) == "error" or value(body.error) then return nil, errors.from_table(nil, body) end
+  local found = blocks.add_blocks(body.content, "content", {})
+  local has_calls = false
+  for _, part in ipairs(found) do has_calls = has_calls or part.type == "tool_call" end
+  local usage = value(body.usage)
+  return {
+    dialect = D.name,
+    id = value(body.id),
+    model = value(body.model),
+    usage = usage and blocks.merge_usage({}, usage) or nil,
+    service_tier = usage and value(usage.service_tier),
+    choices = { {
+      index = 0, parts = found,
+      finish = blocks.finish_to_normal(value(body.stop_reason), value(body.stop_sequence), has_calls),
+    } },
+    extra = { container = value(body.container), context_management = value(body.context_management) },
+  }
+end
+
+local function response_blocks(choice, asked, names)
+  local content, has_refusal = array({}), false
+  local how = { is_answer = true, losses = asked.losses, quirks = { tool_id_max = math.maxinteger },
+    rename = function(name) return names[name] or name end }
+  for _, part in ipairs(choice.parts) do
+    local block
+    if part.type == "thinking" and not part.redacted and not part.signature then
+      -- Shown, but without a signature: such a block is not sent back to a model later.
+      block = { type = "thinking", thinking = part.text }
+    elseif part.type == "audio" then
+      lose(asked.losses, "message.audio")
+    elseif part.type == "tool_call" then
+      block = { type = "tool_use", id = part.id, name = how.rename(part.name), input = parts.arguments_object(part) }
+    else
+      block = blocks.block_from_part(part, how)
+    end
+    has_refusal = has_refusal or part.type == "refusal"
+    content[#content + 1] = block
+  end
+  if choice.parts.citations then lose(asked.losses, "message.annotations") end
+  return content, has_refusal
+end
+
+function D.response_from_normal(response, asked)
+  local choice = response.choices[1]
+  local content, has_refusal = response_blocks(choice, asked, asked.tool_names or {})
+  local usage = blocks.usage_from_normal(response.usage)
+  usage.service_tier = response.dialect == D.name and response.service_tier or nil
+  local body = {
+    id = asked.id or response.id or gw.id("msg_"),
+    type = "message",
+    role = "assistant",
+    model = asked.model or response.model,
+    content = content,
+    stop_reason = blocks.finish_from_normal(choice.finish, has_refusal),
+    stop_sequence = choice.finish.stop_sequence or json.null,
+    usage = usage,
+  }
+  if response.dialect == D.name then
+    for name, v in pairs(response.extra or {}) do body[name] = v end
+  end
+  return body
+end
+
+----- errors
+
+local error_types = {
+  [400] = "invalid_request_error", [401] = "authentication_error", [402] = "billing_error",
+  [403] = "permission_error", [404] = "not_found_error", [408] = "timeout_error", [409] = "conflict_error",
+  [413] = "request_too_large", [429] = "rate_limit_error", [500] = "api_error", [503] = "overloaded_error",
+  [504] = "timeout_error", [529] = "overloaded_error",
+}
+
+function D.error_to_normal(status, body_text)
+  return errors.from_text(status, body_text)
+end
+
+function D.error_from_normal(err, request_id)
+  local status = err.status
+  local kind = error_types[status] or (status >= 500 and "api_error" or "invalid_request_error")
+  local message = err.message
+  -- This dialect has no field for the place of a mistake; it leads the message, as Anthropic's own errors do.
+  if err.param and message:sub(1, #err.param) ~= err.param then message = err.param .. ": " .. message end
+  local body = { type = "error", error = { type = kind, message = message } }
+  if request_id then body.request_id = request_id end
+  return status, body
+end
+
+function D.stream_error(err, request_id)
+  local _, body = D.error_from_normal(err, request_id)
+  return parts.sse("error", json.encode(body))
+end
+
+function D.reader()
+  return stream.reader(D.raw_keys)
+end
+
+function D.writer(asked)
+  return stream.writer(asked, D.stream_error)
+end
+
+return D

@@ -1,0 +1,450 @@
+-- openai.chat: OpenAI Chat Completions and the many servers that speak it, to and from the normal form
+-- (docs/reference/normal-form.md). Requests, whole answers and errors are here, streams in lua/gw/chat_stream.lua.
+-- Source: OpenAI API reference "Chat"; names that other servers add (reasoning_content, reasoning, reasoning_details,
+-- thinking_blocks, cache_control, content lists with thinking) as recorded from them.
+-- It does not read or write sockets, and it never changes a same-dialect hop: those bytes are forwarded as they are.
+--
+-- Quirks it reads (adapter.quirks, per model by quirks.models):
+--   max_tokens_field      "max_tokens" (default) or "max_completion_tokens"
+--   developer_role        the server knows role "developer"; otherwise it is sent as "system"
+--   reasoning             how effort is asked for: "effort" (reasoning_effort, default), "object" (reasoning = {…}) or
+--                         "none" (the model does not reason: dropped, a loss)
+--   reasoning_off         value of reasoning_effort that switches reasoning off, where there is one
+--   efforts               { low = true, … } the server takes; others become "high"; default minimal, low, medium, high
+--   reasoning_history     field that carries thinking back: "reasoning_content" (default), "reasoning",
+--                         "thinking_blocks" or "none" (dropped, a loss)
+--   cache_control         the server takes cache_control on parts; otherwise a loss
+--   stream_usage          false: the server refuses stream_options
+--   tool_choice_required  word for "some tool must be called"; default "required"
+--   tool_name_max         default 64;  tool_id_max  default 64;  tool_id_length  exact length (Mistral: 9)
+--   top_k, document_url, flat_content  true where the server takes top_k, URLs in `file`, only string content
+--   effort_budgets, budget_efforts     see lua/gw/parts.lua
+
+local parts = require("gw.parts")
+local errors = require("gw.errors")
+local stream = require("gw.chat_stream")
+local chat = require("gw.chat_parts")
+
+local json = gw.json
+local value, optional, required, lose, fail = parts.value, parts.optional, parts.required, parts.lose, parts.fail
+local array = json.array
+
+local D = { api = 1, name = "openai.chat" }
+
+D.raw_keys = { parameters = true, schema = true, logprobs = true, logit_bias = true, prediction = true,
+  provider_metadata = true }
+
+local known_fields = {
+  model = true, messages = true, stream = true, stream_options = true, max_tokens = true, max_completion_tokens = true,
+  temperature = true, top_p = true, top_k = true, stop = true, seed = true, random_seed = true, n = true,
+  frequency_penalty = true, presence_penalty = true, logit_bias = true, logprobs = true, top_logprobs = true,
+  tools = true, tool_choice = true, parallel_tool_calls = true, functions = true, function_call = true,
+  response_format = true, reasoning_effort = true, reasoning = true, thinking = true, user = true,
+  service_tier = true, cache_control = true,
+}
+
+----- request, Chat → normal
+
+local function tool_from_function(fn, field, holder)
+  local schema = fn.parameters
+  if value(schema) ~= nil and not json.is_raw(schema) then fail(field .. ".parameters", "must be an object") end
+  return {
+    kind = "function",
+    name = required(fn.name, "string", field .. ".name"),
+    description = optional(fn.description, "string", field .. ".description"),
+    schema = value(schema),
+    strict = optional(fn.strict, "boolean", field .. ".strict"),
+    cache = value(holder.cache_control),
+  }
+end
+
+local function tools_to_normal(body, request)
+  local tools = {}
+  for i, tool in ipairs(optional(body.tools, "array", "tools") or {}) do
+    local field = "tools[" .. (i - 1) .. "]"
+    required(tool, "object", field)
+    local kind = optional(tool.type, "string", field .. ".type") or "function"
+    if kind == "function" then
+      tools[i] = tool_from_function(required(tool["function"], "object", field .. ".function"), field .. ".function",
+        tool)
+    else
+      tools[i] = { kind = "server", name = kind, dialect = D.name, body = tool, at = field }
+    end
+  end
+  for i, fn in ipairs(optional(body.functions, "array", "functions") or {}) do
+    local field = "functions[" .. (i - 1) .. "]"
+    tools[#tools + 1] = tool_from_function(required(fn, "object", field), field, fn)
+    request.legacy_functions = true
+  end
+  if #tools > 0 then request.tools = tools end
+end
+
+local choice_modes = { auto = "auto", none = "none", required = "required", any = "required" }
+
+local function tool_choice_to_normal(body, request)
+  local field, choice = "tool_choice", value(body.tool_choice)
+  if choice == nil then field, choice = "function_call", value(body.function_call) end
+  if choice == nil then return end
+  if type(choice) == "string" then
+    local mode = choice_modes[choice]
+    if not mode then fail(field, "must be one of auto, none, required, or an object, not \"" .. choice .. "\"") end
+    request.tool_choice = { mode = mode }
+    return
+  end
+  required(choice, "object", field)
+  if value(choice.allowed_tools) then
+    local allowed, names = required(choice.allowed_tools, "object", field .. ".allowed_tools"), {}
+    for i, tool in ipairs(required(allowed.tools, "array", field .. ".allowed_tools.tools")) do
+      local path = field .. ".allowed_tools.tools[" .. (i - 1) .. "]"
+      local fn = required(required(tool, "object", path)["function"], "object", path .. ".function")
+      names[i] = required(fn.name, "string", path .. ".function.name")
+    end
+    request.tool_choice = { mode = choice_modes[value(allowed.mode) or "auto"] or "auto", names = names }
+    return
+  end
+  local fn = field == "function_call" and choice or required(choice["function"], "object", field .. ".function")
+  request.tool_choice = { mode = "tool", name = required(fn.name, "string", field .. ".function.name") }
+end
+
+local function format_to_normal(body, request)
+  local format = optional(body.response_format, "object", "response_format")
+  if not format then return end
+  local kind = required(format.type, "string", "response_format.type")
+  if kind == "text" then return end
+  if kind == "json_object" then
+    request.format = { kind = "json" }
+  elseif kind == "json_schema" then
+    -- Some clients leave the wrapper out and put name and schema one level up.
+    local wrapper = optional(format.json_schema, "object", "response_format.json_schema") or format
+    local schema = value(wrapper.schema)
+    if schema == nil then fail("response_format.json_schema.schema", "is missing; it must be an object") end
+    request.format = {
+      kind = "json_schema", schema = schema, name = value(wrapper.name), description = value(wrapper.description),
+      strict = value(wrapper.strict),
+    }
+  else
+    fail("response_format.type", "must be text, json_object or json_schema, not \"" .. kind .. "\"")
+  end
+end
+
+local function reasoning_to_normal(body, request)
+  local effort = optional(body.reasoning_effort, "string", "reasoning_effort")
+  local object = optional(body.reasoning, "object", "reasoning")
+  local thinking = optional(body.thinking, "object", "thinking")
+  local budget
+  if object then
+    effort = effort or optional(object.effort, "string", "reasoning.effort")
+    budget = optional(object.max_tokens, "number", "reasoning.max_tokens")
+    if value(object.enabled) == false then effort = "none" end
+  end
+  if thinking then
+    budget = budget or optional(thinking.budget_tokens, "number", "thinking.budget_tokens")
+    if value(thinking.type) == "disabled" then effort = "none" end
+  end
+  if effort == "none" then
+    request.reasoning = { mode = "off" }
+  elseif effort or budget then
+    request.reasoning = { mode = "on", effort = effort, budget_tokens = budget }
+  elseif object or thinking then
+    request.reasoning = { mode = "on" }
+  end
+end
+
+local function stop_to_normal(body)
+  local stop = value(body.stop)
+  if stop == nil then return nil end
+  if type(stop) == "string" then return { stop } end
+  local list = {}
+  for i, text in ipairs(required(stop, "array", "stop")) do
+    list[i] = required(text, "string", "stop[" .. (i - 1) .. "]")
+  end
+  return list
+end
+
+function D.request_to_normal(body, losses)
+  required(body, "object", "body")
+  local number, options = "number", optional(body.stream_options, "object", "stream_options")
+  local request = {
+    dialect = D.name,
+    model = optional(body.model, "string", "model"),
+    stream = optional(body.stream, "boolean", "stream") or false,
+    stream_usage = options and value(options.include_usage) == true or false,
+    max_tokens = optional(body.max_completion_tokens, number, "max_completion_tokens")
+      or optional(body.max_tokens, number, "max_tokens"),
+    temperature = optional(body.temperature, number, "temperature"),
+    top_p = optional(body.top_p, number, "top_p"),
+    top_k = optional(body.top_k, number, "top_k"),
+    stop = stop_to_normal(body),
+    seed = optional(body.seed, number, "seed") or optional(body.random_seed, number, "random_seed"),
+    n = optional(body.n, number, "n"),
+    frequency_penalty = optional(body.frequency_penalty, number, "frequency_penalty"),
+    presence_penalty = optional(body.presence_penalty, number, "presence_penalty"),
+    logit_bias = value(body.logit_bias),
+    parallel_tools = optional(body.parallel_tool_calls, "boolean", "parallel_tool_calls"),
+    user = optional(body.user, "string", "user"),
+    service_tier = optional(body.service_tier, "string", "service_tier"),
+    cache = value(body.cache_control),
+    extra = parts.rest(body, known_fields),
+  }
+  if value(body.logprobs) then request.logprobs = { top = optional(body.top_logprobs, number, "top_logprobs") } end
+  tools_to_normal(body, request)
+  tool_choice_to_normal(body, request)
+  format_to_normal(body, request)
+  reasoning_to_normal(body, request)
+  chat.messages_to_normal(required(body.messages, "array", "messages"), request, losses)
+  return request
+end
+
+----- request, normal → Chat
+
+local function tools_from_normal(request, quirks, rename, losses)
+  local tools = array({})
+  for _, tool in ipairs(request.tools or {}) do
+    if tool.kind == "function" then
+      local sent = {
+        type = "function",
+        ["function"] = {
+          name = rename(tool.name), description = tool.description, parameters = tool.schema, strict = tool.strict,
+        },
+      }
+      if tool.cache then
+        if quirks.cache_control then sent.cache_control = tool.cache else lose(losses, "cache_control") end
+      end
+      if tool.extra then parts.lose_fields(losses, tool.extra, "tools[].") end
+      tools[#tools + 1] = sent
+    elseif tool.dialect == D.name then
+      tools[#tools + 1] = tool.body
+    else
+      lose(losses, "tools[](" .. tool.name .. ")")
+    end
+  end
+  return #tools > 0 and tools or nil
+end
+
+local function tool_choice_from_normal(choice, quirks, rename)
+  if choice.names then
+    local allowed = array({})
+    for i, name in ipairs(choice.names) do
+      allowed[i] = { type = "function", ["function"] = { name = rename(name) } }
+    end
+    return { type = "allowed_tools", allowed_tools = { mode = choice.mode, tools = allowed } }
+  end
+  if choice.mode == "tool" then return { type = "function", ["function"] = { name = rename(choice.name) } } end
+  if choice.mode == "required" then return quirks.tool_choice_required or "required" end
+  return choice.mode
+end
+
+local function format_from_normal(format)
+  if format.kind == "json" then return { type = "json_object" } end
+  local strict = format.strict
+  if strict == nil then strict = true end
+  return {
+    type = "json_schema",
+    json_schema = {
+      name = format.name or "response", description = format.description, schema = format.schema, strict = strict,
+    },
+  }
+end
+
+local default_efforts = { minimal = true, low = true, medium = true, high = true }
+
+local function reasoning_from_normal(reasoning, quirks, body, losses)
+  local style = quirks.reasoning or "effort"
+  if reasoning.mode == "off" then
+    if quirks.reasoning_off then
+      body.reasoning_effort = quirks.reasoning_off
+    elseif style ~= "none" then
+      lose(losses, "thinking(off)")
+    end
+    return
+  end
+  if style == "none" then return lose(losses, "thinking") end
+  local effort = reasoning.effort
+  if not effort and reasoning.budget_tokens then
+    if style == "object" then
+      body.reasoning = { max_tokens = reasoning.budget_tokens }
+      return
+    end
+    effort = parts.budget_to_effort(reasoning.budget_tokens, quirks)
+    lose(losses, "thinking.budget_tokens(sent as effort " .. effort .. ")")
+  end
+  if not effort then
+    if style == "object" then body.reasoning = { enabled = true } end
+    return
+  end
+  if not (quirks.efforts or default_efforts)[effort] then
+    lose(losses, "effort(" .. effort .. " sent as high)")
+    effort = "high"
+  end
+  if style == "object" then body.reasoning = { effort = effort } else body.reasoning_effort = effort end
+end
+
+local tier_names = { auto = "auto", default = "default", standard_only = "default", flex = "flex",
+  priority = "priority" }
+
+function D.request_from_normal(request, target, losses)
+  local quirks = parts.quirks(target)
+  local rename, changed = parts.tool_names(quirks.tool_name_max or 64)
+  target.tool_names = changed
+  local body = {
+    model = target.model,
+    stream = request.stream or nil,
+    temperature = request.temperature,
+    top_p = request.top_p,
+    seed = request.seed,
+    n = request.n,
+    frequency_penalty = request.frequency_penalty,
+    presence_penalty = request.presence_penalty,
+    logit_bias = request.logit_bias,
+  }
+  body[quirks.max_tokens_field or "max_tokens"] = request.max_tokens
+  if request.top_k then
+    if quirks.top_k then body.top_k = request.top_k else lose(losses, "top_k") end
+  end
+  if request.stop then
+    local stop = array({ table.unpack(request.stop, 1, 4) })
+    if #stop < #request.stop then lose(losses, "stop(more than 4)") end
+    body.stop = stop
+  end
+  if request.logprobs then body.logprobs, body.top_logprobs = true, request.logprobs.top end
+  if request.stream and quirks.stream_usage ~= false then body.stream_options = { include_usage = true } end
+  if request.user then
+    -- An e-mail address is the client's secret, not something to hand to another company.
+    if request.dialect ~= D.name and request.user:find("@", 1, true) then
+      lose(losses, "user")
+    else
+      body.user = request.user
+    end
+  end
+  if request.service_tier then
+    body.service_tier = request.dialect == D.name and request.service_tier or tier_names[request.service_tier]
+    if not body.service_tier then lose(losses, "service_tier") end
+  end
+  if request.cache then
+    if quirks.cache_control then body.cache_control = request.cache else lose(losses, "cache_control") end
+  end
+
+  body.tools = tools_from_normal(request, quirks, rename, losses)
+  if body.tools then
+    if request.tool_choice then body.tool_choice = tool_choice_from_normal(request.tool_choice, quirks, rename) end
+    body.parallel_tool_calls = request.parallel_tools
+  elseif request.tool_choice then
+    lose(losses, "tool_choice")
+  end
+  if request.format then body.response_format = format_from_normal(request.format) end
+  if request.reasoning then reasoning_from_normal(request.reasoning, quirks, body, losses) end
+
+  if request.dialect == D.name then
+    for name, v in pairs(request.extra or {}) do body[name] = v end
+  else
+    parts.lose_fields(losses, request.extra, "")
+  end
+  body.messages = chat.messages_from_normal(request, quirks, rename, losses)
+  return body
+end
+
+----- whole answers
+
+local function choice_to_normal(choice, position)
+  local message = value(choice.message) or {}
+  local found = chat.message_parts(message, "choices[].message")
+  local finish = chat.finish_to_normal(value(choice.finish_reason), found.has_calls)
+  return {
+    index = value(choice.index) or position - 1,
+    parts = found,
+    finish = finish,
+    logprobs = value(choice.logprobs),
+    extra = chat.message_extra(message),
+  }
+end
+
+function D.response_to_normal(body, losses)
+  local choices = value(body.choices)
+  if value(body.error) or not choices then return nil, errors.from_table(nil, body) end
+  local response = {
+    dialect = D.name,
+    id = value(body.id),
+    model = value(body.model),
+    created = value(body.created),
+    usage = chat.usage_to_normal(value(body.usage)),
+    service_tier = value(body.service_tier),
+    choices = {},
+    extra = { system_fingerprint = value(body.system_fingerprint), citations = value(body.citations),
+      search_results = value(body.search_results) },
+  }
+  for i, choice in ipairs(choices) do response.choices[i] = choice_to_normal(choice, i) end
+  if #response.choices > 1 then table.sort(response.choices, function(a, b) return a.index < b.index end) end
+  parts.lose_fields(losses, response.extra, "")
+  return response
+end
+
+function D.response_from_normal(response, asked)
+  local choices = array({})
+  for i, choice in ipairs(response.choices) do
+    choices[i] = {
+      index = choice.index or i - 1,
+      message = chat.message_from_parts(choice, asked),
+      finish_reason = chat.finish_from_normal(choice.finish, asked),
+      logprobs = choice.logprobs or json.null,
+    }
+    if choice.finish.stop_sequence then choices[i].stop_sequence = choice.finish.stop_sequence end
+  end
+  local body = {
+    id = asked.id or response.id or gw.id("chatcmpl-"),
+    object = "chat.completion",
+    created = asked.created or response.created or gw.now_ms() // 1000,
+    model = asked.model or response.model,
+    choices = choices,
+    usage = response.usage and chat.usage_from_normal(response.usage) or nil,
+    service_tier = chat.tier_from_normal(response.service_tier),
+  }
+  if response.dialect == D.name then
+    for name, v in pairs(response.extra or {}) do body[name] = v end
+  end
+  return body
+end
+
+----- errors
+
+local error_types = {
+  [400] = "invalid_request_error", [401] = "authentication_error", [402] = "insufficient_quota",
+  [403] = "permission_error", [404] = "invalid_request_error", [413] = "invalid_request_error",
+  [422] = "invalid_request_error", [429] = "rate_limit_error",
+}
+
+local error_codes = {
+  context_length = "context_length_exceeded", auth = "invalid_api_key", rate_limit = "rate_limit_exceeded",
+  overloaded = "overloaded", timeout = "timeout",
+}
+
+function D.error_to_normal(status, body_text)
+  return errors.from_text(status, body_text)
+end
+
+function D.error_from_normal(err, request_id)
+  local status = err.status == 529 and 503 or err.status
+  local kind = error_types[status] or (status >= 500 and "server_error" or "invalid_request_error")
+  local body = {
+    message = err.message, type = kind, param = err.param or json.null,
+    code = err.class == "context_length" and "context_length_exceeded" or err.code or error_codes[err.class]
+      or json.null,
+  }
+  if request_id then body.request_id = request_id end
+  return status, { error = body }
+end
+
+function D.stream_error(err, request_id)
+  local status, body = D.error_from_normal(err, request_id)
+  body.error.status = status
+  return parts.sse(nil, json.encode(body))
+end
+
+function D.reader()
+  return stream.reader()
+end
+
+function D.writer(asked)
+  return stream.writer(asked, D.stream_error)
+end
+
+return D

@@ -1,0 +1,35 @@
+-- Public list prices, US dollars per million tokens, as texts so that they stay exact. Each row is "adapter/model"; a dated
+-- model name uses its undated row. cache_read, cache_write (5 minutes) and cache_write_1h default to input.
+-- It does not hold negotiated or batch prices: `prices` in the config wins over this file.
+return {
+  date = "2026-11-01",
+  source = "public price lists of OpenAI and Anthropic",
+  models = {
+    ["openai/gpt-5"] = { input = "1.25", output = "10", cache_read = "0.125" },
+    ["openai/gpt-5-chat"] = { input = "1.25", output = "10", cache_read = "0.125" },
+    ["openai/gpt-5-mini"] = { input = "0.25", output = "2", cache_read = "0.025" },
+    ["openai/gpt-5-nano"] = { input = "0.05", output = "0.4", cache_read = "0.005" },
+    ["openai/gpt-4.1"] = { input = "2", output = "8", cache_read = "0.5" },
+    ["openai/gpt-4.1-mini"] = { input = "0.4", output = "1.6", cache_read = "0.1" },
+    ["openai/gpt-4.1-nano"] = { input = "0.1", output = "0.4", cache_read = "0.025" },
+    ["openai/gpt-4o"] = { input = "2.5", output = "10", cache_read = "1.25" },
+    ["openai/gpt-4o-mini"] = { input = "0.15", output = "0.6", cache_read = "0.075" },
+    ["openai/o1"] = { input = "15", output = "60", cache_read = "7.5" },
+    ["openai/o3"] = { input = "2", output = "8", cache_read = "0.5" },
+    ["openai/o3-mini"] = { input = "1.1", output = "4.4", cache_read = "0.55" },
+    ["openai/o4-mini"] = { input = "1.1", output = "4.4", cache_read = "0.275" },
+    ["openai/gpt-3.5-turbo"] = { input = "0.5", output = "1.5" },
+    ["anthropic/claude-opus-4-6"] = { input = "5", output = "25", cache_read = "0.5", cache_write = "6.25", cache_write_1h = "10" },
+    ["anthropic/claude-opus-4-5"] = { input = "5", output = "25", cache_read = "0.5", cache_write = "6.25", cache_write_1h = "10" },
+    ["anthropic/claude-opus-4-1"] = { input = "15", output = "75", cache_read = "1.5", cache_write = "18.75", cache_write_1h = "30" },
+    ["anthropic/claude-opus-4"] = { input = "15", output = "75", cache_read = "1.5", cache_write = "18.75", cache_write_1h = "30" },
+    ["anthropic/claude-sonnet-4-6"] = { input = "3", output = "15", cache_read = "0.3", cache_write = "3.75", cache_write_1h = "6" },
+    ["anthropic/claude-sonnet-4-5"] = { input = "3", output = "15", cache_read = "0.3", cache_write = "3.75", cache_write_1h = "6" },
+    ["anthropic/claude-sonnet-4"] = { input = "3", output = "15", cache_read = "0.3", cache_write = "3.75", cache_write_1h = "6" },
+    ["anthropic/claude-3-7-sonnet"] = { input = "3", output = "15", cache_read = "0.3", cache_write = "3.75", cache_write_1h = "6" },
+    ["anthropic/claude-3-5-sonnet"] = { input = "3", output = "15", cache_read = "0.3", cache_write = "3.75", cache_write_1h = "6" },
+    ["anthropic/claude-haiku-4-5"] = { input = "1", output = "5", cache_read = "0.1", cache_write = "1.25", cache_write_1h = "2" },
+    ["anthropic/claude-3-5-haiku"] = { input = "0.8", output = "4", cache_read = "0.08", cache_write = "1", cache_write_1h = "1.6" },
+    ["anthropic/claude-3-haiku"] = { input = "0.25", output = "1.25", cache_read = "0.03", cache_write = "0.3", cache_write_1h = "0.5" },
+  },
+}

@@ -1,0 +1,202 @@
+-- Helpers that every dialect file needs: reading values that came off the wire, losses, the tables between reasoning
+-- efforts and token budgets, tool names and ids, one SSE event as text.
+-- Pure: tables and strings in and out. It does not know any wire dialect; see adapters/dialects/.
+
+local json = gw.json
+local null = json.null
+
+local M = {}
+
+-- A field of a decoded body as a script wants it: JSON null is absence.
+function M.value(v)
+  if v == null then return nil end
+  return v
+end
+
+-- Ends the translation: the client's body is wrong or cannot be carried at `field`, a path like "messages[2].role".
+function M.fail(field, message)
+  error({ field = field, message = message }, 0)
+end
+local fail = M.fail
+
+local function kind_of(v)
+  if json.is_raw(v) then return "object" end
+  local kind = type(v)
+  if kind ~= "table" then return kind end
+  if json.is_array(v) or #v > 0 then return "array" end
+  return "object"
+end
+
+local article = { array = "an array", object = "an object", string = "a string", number = "a number",
+  boolean = "a boolean" }
+
+-- The value, or nil when it is absent or null; anything of another kind ends the translation.
+-- `kind`: "string" "number" "boolean" "array" "object".
+function M.optional(v, kind, field)
+  if v == nil or v == null then return nil end
+  if kind_of(v) ~= kind then fail(field, "must be " .. article[kind] .. ", not " .. article[kind_of(v)]) end
+  return v
+end
+
+function M.required(v, kind, field)
+  if v == nil or v == null then fail(field, "is missing; it must be " .. article[kind]) end
+  return M.optional(v, kind, field)
+end
+
+-- A list of objects; an empty one when it is absent or null.
+function M.objects(v, field)
+  local list = M.optional(v, "array", field) or {}
+  for i, item in ipairs(list) do M.required(item, "object", field .. "[" .. (i - 1) .. "]") end
+  return list
+end
+
+-- Appends a field name to the losses once.
+function M.lose(losses, name)
+  if not losses then return end
+  for _, known in ipairs(losses) do
+    if known == name then return end
+  end
+  losses[#losses + 1] = name
+end
+
+-- Every key of `fields` that carries something becomes a loss, in sorted order. Values that ask for nothing (false, an
+-- empty list) are no loss.
+function M.lose_fields(losses, fields, prefix)
+  if not fields then return end
+  local names = {}
+  for name, v in pairs(fields) do
+    if v ~= false and v ~= null and not (json.is_array(v) and #v == 0) then names[#names + 1] = name end
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do M.lose(losses, prefix .. name) end
+end
+
+-- What is left of an object when the known keys are taken out; nil when nothing is.
+function M.rest(object, known)
+  local left
+  for key, v in pairs(object) do
+    if not known[key] and v ~= null then
+      left = left or {}
+      left[key] = v
+    end
+  end
+  return left
+end
+
+function M.is_blank(text)
+  return not text:find("%S")
+end
+
+-- "data:image/png;base64,AAAA" -> "image/png", "AAAA"; nil for any other URL.
+function M.data_url(url)
+  if url:sub(1, 5) ~= "data:" then return nil end
+  local comma = url:find(",", 6, true)
+  if not comma then return nil end
+  local head = url:sub(6, comma - 1)
+  if head:sub(-7) ~= ";base64" then return nil end
+  local media_type = head:sub(1, -8)
+  local parameters = media_type:find(";", 1, true)
+  if parameters then media_type = media_type:sub(1, parameters - 1) end
+  return media_type, url:sub(comma + 1)
+end
+
+-- Arguments of a tool call as a model wrote them. Sets part.arguments (raw JSON), or part.arguments_text when they do
+-- not parse, so that numbers, key order and the broken text itself survive.
+function M.set_arguments(part, text)
+  if M.is_blank(text) then
+    part.arguments = json.raw("{}")
+  elseif json.valid(text) then
+    part.arguments = json.raw(text)
+  else
+    part.arguments_text = text
+  end
+  return part
+end
+
+-- Arguments as JSON text for dialects that carry a string.
+function M.arguments_text(part)
+  return part.arguments_text or json.text(part.arguments)
+end
+
+-- Arguments as raw JSON for dialects that carry an object. Text that is no object is kept whole under "_raw_arguments";
+-- the second result says so.
+function M.arguments_object(part)
+  local text = M.arguments_text(part)
+  if not part.arguments_text and text:find("^%s*{") then return part.arguments, false end
+  return json.raw('{"_raw_arguments":' .. json.text(text) .. "}"), true
+end
+
+-- Tokens that each effort may think; `quirks.effort_budgets` replaces it.
+M.effort_budgets = { minimal = 1024, low = 1024, medium = 2048, high = 4096, xhigh = 8192, max = 16384 }
+
+-- The way back. It closes for low, medium and high; `quirks.budget_efforts` replaces it.
+M.budget_efforts = { { 1024, "minimal" }, { 2048, "low" }, { 4096, "medium" }, { math.maxinteger, "high" } }
+
+function M.effort_to_budget(effort, quirks)
+  return (quirks.effort_budgets or M.effort_budgets)[effort]
+end
+
+function M.budget_to_effort(budget, quirks)
+  for _, step in ipairs(quirks.budget_efforts or M.budget_efforts) do
+    if budget < step[1] then return step[2] end
+  end
+  return "high"
+end
+
+-- The quirks that hold for the target's model: the adapter's, overlaid by the first rule of quirks.models whose prefix
+-- the model name has, overlaid by what is known of the target (capabilities).
+function M.quirks(target)
+  local all = target.quirks or {}
+  local merged = {}
+  for name, v in pairs(all) do merged[name] = v end
+  local model = target.model or ""
+  for _, rule in ipairs(all.models or {}) do
+    if model:sub(1, #rule.prefix) == rule.prefix then
+      for name, v in pairs(rule) do merged[name] = v end
+      break
+    end
+  end
+  for name, v in pairs(target.capabilities or {}) do merged[name] = v end
+  return merged
+end
+
+-- Tool names for a dialect that allows only [a-zA-Z0-9_-] and `max` characters. Returns rename(name) and the table
+-- { [sent name] = the client's name }, which holds only names that changed.
+-- Register the definitions first: a name that only history knows must not take the place of a defined one.
+function M.tool_names(max)
+  local sent_as, changed, taken = {}, {}, {}
+  local function rename(name)
+    local sent = sent_as[name]
+    if sent then return sent end
+    sent = name
+    if #name > max or name:find("[^%w_-]") or taken[name] or name == "" then
+      sent = name:gsub("[^%w_-]", "_"):sub(1, max - 9) .. "_" .. gw.hash(name, 8)
+      changed[sent] = name
+    end
+    sent_as[name], taken[sent] = sent, true
+    return sent
+  end
+  return rename, changed
+end
+
+-- A call id that a provider takes: quirks.tool_id_length (exactly so many characters), quirks.tool_id_max (at most);
+-- `is_plain`: only [a-zA-Z0-9_-]. An id is always replaced by the same one, so calls and results still meet.
+function M.call_id(id, quirks, is_plain)
+  local exact = quirks.tool_id_length
+  if exact then
+    if #id == exact and not id:find("%W") then return id end
+    return gw.hash(id, exact)
+  end
+  if #id > (quirks.tool_id_max or 64) or id == "" or is_plain and id:find("[^%w_-]") then
+    return "call_" .. gw.hash(id, 24)
+  end
+  return id
+end
+
+-- One server-sent event. `body` is JSON text without line ends.
+function M.sse(name, body)
+  if name then return "event: " .. name .. "\ndata: " .. body .. "\n\n" end
+  return "data: " .. body .. "\n\n"
+end
+
+return M

@@ -1,0 +1,186 @@
+-- One hop between a client's dialect and a provider's: what the core calls for requests, answers, streams and errors.
+--
+--   hop: who speaks what; the other four take it
+--   client body ─▶ request ─▶ provider body
+--   provider answer ─▶ response ─▶ client answer
+--   provider events ─▶ stream:event / stream:finish ─▶ client SSE text
+--   provider error ─▶ error ─▶ client error
+--
+-- A hop belongs to one attempt; nothing here is shared between attempts. Bodies are JSON text on both sides.
+-- It is not called for a same-dialect hop of an adapter without hooks: those bytes are forwarded as they are.
+
+local json = gw.json
+
+local M = {}
+
+local function refuse(field, message)
+  error({ field = field, message = message }, 0)
+end
+
+-- What an answer to this request needs to know, beside what the caller put into `asked`.
+local function complete_asked(asked, normal, target)
+  asked.legacy_functions = normal.legacy_functions
+  if target.tool_names and next(target.tool_names) then asked.tool_names = target.tool_names end
+  if asked.stream_usage == nil then asked.stream_usage = normal.stream_usage end
+end
+
+-- A hop for one attempt. client, provider: dialect files. adapter: { quirks, self, request, response, event } or nil.
+-- target: { model, provider, capabilities }; quirks are set from the adapter.
+-- asked: { model (what the client sent), id, created, request_id, prompt_tokens, stream_usage, strict }; all but model
+-- may be nil. req: the request handle for adapter hooks.
+function M.hop(client, provider, adapter, target, asked, req)
+  adapter = adapter or {}
+  target.quirks = target.quirks or adapter.quirks
+  asked.losses = asked.losses or {}
+  return { client = client, provider = provider, adapter = adapter, target = target, asked = asked, req = req,
+    is_same = client.name == provider.name }
+end
+
+local function copy(v)
+  if type(v) ~= "table" or v == json.null or json.is_raw(v) then return v end
+  local made = json.is_array(v) and json.array({}) or {}
+  for key, inner in pairs(v) do made[key] = copy(inner) end
+  return made
+end
+
+-- body: the client's body, as text, or decoded with the raw keys of the client's dialect (it is not changed, so one
+-- decoded body serves all attempts). Returns the provider's body as text, and the list of losses.
+-- Raises { field, message } when the client's body is wrong or cannot be carried.
+function M.request(hop, body)
+  local client, provider, adapter, asked, target = hop.client, hop.provider, hop.adapter, hop.asked, hop.target
+  if type(body) == "string" then
+    local decoded, message = json.decode(body, { raw = client.raw_keys })
+    if decoded == nil then refuse("body", "is not JSON: " .. message) end
+    body = decoded
+  elseif hop.is_same or adapter.request then
+    body = copy(body)
+  end
+  if type(body) ~= "table" or json.is_array(body) or json.is_raw(body) then refuse("body", "must be an object") end
+  local losses = {}
+  if hop.is_same then
+    body.model = target.model
+  else
+    local normal = client.request_to_normal(body, losses)
+    body = provider.request_from_normal(normal, target, losses)
+    complete_asked(asked, normal, target)
+    if asked.strict and #losses > 0 then
+      refuse(losses[1], "cannot be carried to " .. (target.provider or provider.name) .. " (strict is on)")
+    end
+  end
+  if adapter.request then body = adapter.request(adapter.self, hop.req, body) or body end
+  return json.encode(body), losses
+end
+
+local function error_body(hop, err)
+  local status, body = hop.client.error_from_normal(err, hop.asked.request_id)
+  return status, json.encode(body), err.class
+end
+
+-- What a failed reading of the provider's bytes is to the client: the provider's fault, with the reason in the log.
+local function unreadable(err)
+  local reason = type(err) == "table" and err.field and err.field .. " " .. err.message or tostring(err)
+  gw.log.error("the provider's answer could not be read: " .. reason)
+  return { status = 502, class = "server", message = "The provider's answer could not be read." }
+end
+
+-- The client's status and body for a whole answer. An error that came with status 200 becomes an error.
+function M.response(hop, status, body_text)
+  local body = json.decode(body_text, { raw = hop.provider.raw_keys })
+  if type(body) ~= "table" or json.is_array(body) or json.is_raw(body) then
+    return error_body(hop, { status = 502, class = "server", message = "The provider's answer is not a JSON object." })
+  end
+  local adapter = hop.adapter
+  if adapter.response then body = adapter.response(adapter.self, hop.req, body) or body end
+  if hop.is_same then return status, json.encode(body) end
+  local is_read, normal, err = pcall(hop.provider.response_to_normal, body, hop.asked.losses)
+  if not is_read then return error_body(hop, unreadable(normal)) end
+  if not normal then return error_body(hop, err) end
+  return status, json.encode(hop.client.response_from_normal(normal, hop.asked))
+end
+
+-- The client's status and body for a provider's error, and its class.
+function M.error(hop, status, body_text)
+  return error_body(hop, hop.provider.error_to_normal(status, body_text))
+end
+
+----- streams
+
+local S = {}
+S.__index = S
+
+-- Events that commit the answer to this attempt: once one was sent, no other provider can take over.
+local commits = {
+  text = true, thinking = true, refusal = true, tool_start = true, tool_delta = true, redacted_thinking = true,
+  opaque = true,
+}
+
+-- A stream of the hop. stream:event(name, data) and stream:finish() make the SSE text for the client: they give it to
+-- put(text), piece by piece; without a put they return it, or nil when there is none yet. stream.has_content: content was produced; stream.failed: the error, when the stream ended in one;
+-- stream.is_done: a correct end was produced.
+function M.stream(hop, put)
+  local stream = setmetatable({ hop = hop, out = {}, count = 0, has_content = false, is_done = false }, S)
+  put = put or function(text)
+    local n = stream.count + 1
+    stream.count = n
+    stream.out[n] = text
+  end
+  stream.put = put
+  if hop.is_same then return stream end
+  local writer = hop.client.writer(hop.asked)
+  stream.reader, stream.writer = hop.provider.reader(hop.target), writer
+  function stream.emit(event)
+    local kind = event.type
+    if commits[kind] then
+      stream.has_content = true
+    elseif kind == "error" then
+      stream.failed = event.error
+    elseif kind == "end" then
+      stream.is_done = true
+    end
+    writer:event(event, put)
+  end
+  return stream
+end
+
+local function taken(stream)
+  local n = stream.count
+  if n == 0 then return nil end
+  local out = stream.out
+  stream.count = 0
+  if n == 1 then return out[1] end
+  return table.concat(out, "", 1, n)
+end
+
+function S:event(name, data)
+  local hop = self.hop
+  local adapter = hop.adapter
+  local event = data
+  if adapter.event and data ~= "[DONE]" then
+    event = json.decode(data, { raw = hop.provider.raw_keys })
+    if type(event) == "table" then
+      event = adapter.event(adapter.self, hop.req, event) or event
+    else
+      event = data
+    end
+  end
+  if not hop.is_same then
+    local reader = self.reader
+    local is_read, err = pcall(reader.event, reader, name, event, self.emit)
+    if not is_read and not self.failed then self.emit({ type = "error", error = unreadable(err) }) end
+    return taken(self)
+  end
+  self.has_content = true
+  local text = type(event) == "table" and json.encode(event) or event
+  if name and name ~= "" and name ~= "message" then self.put("event: " .. name .. "\n") end
+  self.put("data: " .. text .. "\n\n")
+  return taken(self)
+end
+
+function S:finish()
+  if self.hop.is_same then return nil end
+  self.reader:finish(self.emit)
+  self.writer:finish(self.put)
+  return taken(self)
+end
+
+return M
