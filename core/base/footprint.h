@@ -1,0 +1,10 @@
+/* footprint: gives memory back to the system that the process holds but does not use. Any thread; takes the heap's
+ * locks one after the other, so call it where work is rare: after the start, after a reload. A few milliseconds. */
+#ifndef MOONGATE_BASE_FOOTPRINT_H
+#define MOONGATE_BASE_FOOTPRINT_H
+
+/* Freed heap, also inside of it; and the pages of the program and its libraries that came from their files and were
+ * never written. What is still needed of those comes back from the page cache, at under a microsecond each. */
+void footprint_shrink(void);
+
+#endif

@@ -1,0 +1,631 @@
+/* config_file: one function a section of the file. The loader's thread. */
+#include "main/config_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/must.h"
+#include "base/secret.h"
+#include "base/suggest.h"
+#include "gate/price.h"
+#include "main/schema.h"
+#include "script/adapter_file.h"
+#include "script/plain.h"
+#include "wire/url.h"
+
+enum { KEY_BYTES_MIN = 16 };
+
+struct build {
+  struct config *config;
+  const char *name; /* of the file, for messages */
+  const char *script_root;
+  struct sources *sources;
+  struct err *e;
+};
+
+static char *copy(const char *text) {
+  return text ? mem_text(text, strlen(text)) : NULL;
+}
+
+static const struct value *table(const struct value *v, uint32_t i, const char **name) {
+  *name = v->fields[i].key.ptr;
+  return &v->fields[i].value;
+}
+
+/* ---- secrets ------------------------------------------------------------------------------------------------ */
+
+static bool is_set(const struct value *v) {
+  return v->kind == VALUE_TEXT ? v->text.len > 0 : v->secret.len > 0;
+}
+
+static struct slice secret_bytes(const struct value *v) {
+  return v->kind == VALUE_TEXT ? v->text : v->secret;
+}
+
+/* Why a secret has no bytes, and that what is there can stand in a header line. */
+static bool secret_usable(struct build *b, const struct value *v, const char *shown) {
+  if (!is_set(v)) {
+    if (slice_starts(v->text, SLICE("env ")))
+      return err_set(b->e, "%s:%d: %s: the environment variable %s is not set", b->name, v->line, shown,
+                     v->text.ptr + 4);
+    return err_set(b->e, "%s:%d: %s: %s is empty or cannot be read", b->name, v->line, shown, v->text.ptr);
+  }
+  struct slice s = secret_bytes(v);
+  for (size_t i = 0; i < s.len; i++)
+    if ((unsigned char)s.ptr[i] <= 0x20 || (unsigned char)s.ptr[i] >= 0x7f)
+      return err_set(b->e, "%s:%d: %s: the secret holds a blank, a line end or a byte that a header cannot carry",
+                     b->name, v->line, shown);
+  return true;
+}
+
+static void set_key(struct provider_key *k, const struct value *v, const char *header, const char *prefix) {
+  struct buf start = {0};
+  buf_fill(&start, "%s: %s", header, prefix);
+  k->label = v->kind == VALUE_SECRET ? copy(v->text.ptr) : copy("literal");
+  k->line = secret_join(buf_view(&start), secret_bytes(v), SLICE("\r\n"));
+  k->bare = secret_new(secret_bytes(v));
+  buf_done(&start);
+}
+
+/* ---- providers ---------------------------------------------------------------------------------------------- */
+
+static struct adapter *adapter_for(struct build *b, const char *name, int line) {
+  struct config *c = b->config;
+  struct err reason;
+  struct adapter *a = adapter_file_read(b->script_root, name, b->sources, &reason);
+  if (a == NULL) {
+    err_set(b->e, "%s:%d: %s", b->name, line, reason.text);
+    return NULL;
+  }
+  c->adapters = mem_resize(c->adapters, (c->adapter_count + 1) * sizeof *c->adapters);
+  return c->adapters[c->adapter_count++] = a;
+}
+
+static uint32_t clock_ms(const struct value *own, const struct value *shared, const char *name) {
+  char path[64];
+  snprintf(path, sizeof path, "timeouts.%s", name);
+  return (uint32_t)schema_ms(value_get(own, name) ? own : shared, path);
+}
+
+static struct timeouts timeouts_of(const struct value *own, const struct value *shared) {
+  return (struct timeouts){clock_ms(own, shared, "connect"), clock_ms(own, shared, "first_token"),
+                           clock_ms(own, shared, "between_tokens"), clock_ms(own, shared, "total")};
+}
+
+static bool set_url(struct build *b, struct provider *p, const char *text) {
+  struct url url;
+  struct err reason;
+  if (!url_parse(slice_text(text), &url, &reason))
+    return err_set(b->e, "%s:%d: providers.%s.base_url: %s", b->name, p->line, p->name, reason.text);
+  p->base_url = copy(text);
+  p->base_path = mem_text(url.path.ptr, url.path.len);
+  p->authority = mem_text(url.authority.ptr, url.authority.len);
+  return true;
+}
+
+static bool add_keys(struct build *b, struct provider *p, const struct value *keys) {
+  const struct adapter *a = p->adapter;
+  if (keys == NULL || keys->count == 0) {
+    if (a->auth_header != NULL && a->environment != NULL) {
+      const char *bytes = getenv(a->environment);
+      if (bytes != NULL && *bytes) {
+        struct value v = {.kind = VALUE_SECRET, .line = p->line, .secret = slice_text(bytes)};
+        char label[128];
+        snprintf(label, sizeof label, "env %s", a->environment);
+        v.text = slice_text(label);
+        if (!secret_usable(b, &v, p->name)) return false;
+        set_key(&p->keys[p->key_count++], &v, a->auth_header, a->auth_prefix);
+        return true;
+      }
+      return err_set(b->e,
+                     "%s:%d: providers.%s has no keys and the environment variable %s is not set\n  for example: keys "
+                     "= { env \"%s\" }",
+                     b->name, p->line, p->name, a->environment, a->environment);
+    }
+    p->key_count = 1; /* without a line: a server of one's own that asks for none */
+    return true;
+  }
+  if (a->auth_header == NULL)
+    return err_set(b->e, "%s:%d: providers.%s has keys, but its adapter sends none (auth = \"none\")", b->name,
+                   keys->line, p->name);
+  if (keys->count > PROVIDER_KEYS_MAX)
+    return err_set(b->e, "%s:%d: providers.%s has more than %d keys", b->name, keys->line, p->name, PROVIDER_KEYS_MAX);
+  for (uint32_t i = 0; i < keys->count; i++) {
+    char shown[160];
+    snprintf(shown, sizeof shown, "providers.%s.keys[%u]", p->name, i + 1);
+    if (!secret_usable(b, &keys->items[i], shown)) return false;
+    set_key(&p->keys[p->key_count++], &keys->items[i], a->auth_header, a->auth_prefix);
+  }
+  return true;
+}
+
+static void set_identities(struct provider *p) {
+  struct buf text = {0};
+  for (uint32_t i = 0; i < p->key_count; i++) {
+    text.len = 0;
+    buf_fill(&text, "%s %s %s %d %d %u", p->base_url, p->ca_file ? p->ca_file : "-", p->proxy ? p->proxy : "-",
+             p->http2, p->insecure, p->timeouts.connect_ms);
+    p->keys[i].identity = mem_text(text.ptr, text.len);
+  }
+  buf_done(&text);
+}
+
+static bool readable(struct build *b, const char *path, int line, const char *shown) {
+  FILE *f = path ? fopen(path, "re") : NULL;
+  if (path == NULL || f != NULL) {
+    if (f != NULL) fclose(f);
+    return true;
+  }
+  return err_set(b->e, "%s:%d: %s: the file \"%s\" cannot be read", b->name, line, shown, path);
+}
+
+static bool add_provider(struct build *b, const char *name, const struct value *v, const struct value *shared_clocks) {
+  struct config *c = b->config;
+  struct provider *p = mem_new(struct provider);
+  c->providers = mem_resize(c->providers, (c->provider_count + 1) * sizeof *c->providers);
+  p->index = c->provider_count;
+  c->providers[c->provider_count++] = p;
+  p->name = copy(name);
+  p->line = v->line;
+  if (strchr(name, '/') != NULL || *name == '\0')
+    return err_set(b->e, "%s:%d: the provider name \"%s\" may not be empty or hold '/'", b->name, v->line, name);
+  const struct value *adapter = value_get(v, "adapter");
+  p->adapter = adapter_for(b, adapter ? adapter->text.ptr : name, adapter ? adapter->line : v->line);
+  if (p->adapter == NULL) return false;
+  const struct value *dialect = value_get(v, "dialect"), *url = value_get(v, "base_url");
+  p->dialect = dialect ? dialect_named(dialect->text) : p->adapter->dialect;
+  const char *base = url ? url->text.ptr : p->adapter->base_url;
+  if (base == NULL)
+    return err_set(b->e,
+                   "%s:%d: providers.%s needs a base_url: its adapter \"%s\" has none of its own\n  for example: "
+                   "base_url = \"http://127.0.0.1:8000/v1\"",
+                   b->name, v->line, name, p->adapter->name);
+  const char *ca = schema_text(v, "providers.*.ca_file"), *proxy = schema_text(v, "providers.*.proxy");
+  p->ca_file = copy(ca);
+  p->proxy = copy(proxy);
+  p->http2 = schema_boolean(v, "providers.*.http2");
+  p->insecure = schema_boolean(v, "providers.*.insecure");
+  p->options = value_get(v, "options");
+  p->timeouts = timeouts_of(value_get(v, "timeouts"), shared_clocks);
+  if (!set_url(b, p, base) || !add_keys(b, p, value_get(v, "keys"))) return false;
+  set_identities(p);
+  return readable(b, ca, v->line, "ca_file");
+}
+
+/* Providers whose usual variable is set, for a start without a config file. */
+static bool add_from_environment(struct build *b, const struct value *shared_clocks) {
+  char **names = adapter_file_names(b->script_root);
+  bool fine = true;
+  static const struct value nothing = {.kind = VALUE_TABLE};
+  for (char **at = names; fine && *at != NULL; at++) {
+    struct adapter *a = adapter_file_read(b->script_root, *at, b->sources, b->e);
+    if (a == NULL) {
+      fine = false;
+      break;
+    }
+    const char *bytes = a->environment ? getenv(a->environment) : NULL;
+    struct config *c = b->config;
+    c->adapters = mem_resize(c->adapters, (c->adapter_count + 1) * sizeof *c->adapters);
+    c->adapters[c->adapter_count++] = a;
+    if (bytes != NULL && *bytes) fine = add_provider(b, *at, &nothing, shared_clocks);
+  }
+  for (char **at = names; *at != NULL; at++) mem_free(*at);
+  mem_free(names);
+  if (fine && b->config->provider_count == 0)
+    return err_set(b->e, "there is no provider: set OPENAI_API_KEY or ANTHROPIC_API_KEY, name a config file (--config "
+                         "FILE), or start with simulated providers (--demo)");
+  return fine;
+}
+
+/* ---- routes ------------------------------------------------------------------------------------------------- */
+
+static struct target *target_for(struct build *b, const struct value *v, const char *shown) {
+  const struct value *name = v->kind == VALUE_TEXT ? v : value_get(v, "1"), *weight = value_get(v, "weight");
+  struct slice text = name->text;
+  size_t slash = (size_t)slice_find_byte(text, '/');
+  struct config *c = b->config;
+  struct provider *p = config_provider(c, slice_of(text.ptr, slash));
+  if (p == NULL) {
+    const char *names[256];
+    uint32_t count = c->provider_count < 256 ? c->provider_count : 256;
+    char word[128];
+    for (uint32_t i = 0; i < count; i++) names[i] = c->providers[i]->name;
+    snprintf(word, sizeof word, "%.*s", (int)slash, text.ptr);
+    const char *near = suggest_nearest(word, names, count);
+    err_set(b->e, "%s:%d: %s: there is no provider \"%s\"%s%s%s", b->name, v->line, shown, word,
+            near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    return NULL;
+  }
+  struct target *t = config_add_target(c, p, slice_from(text, slash + 1));
+  if (weight == NULL) return t;
+  /* A weight belongs to the list it stands in: such a target is one of its own beside the shared one. */
+  struct target *own = mem_new(struct target);
+  *own = *t;
+  own->name = slice_of(mem_text(t->name.ptr, t->name.len), t->name.len);
+  own->model = slice_from(own->name, slash + 1);
+  own->weight_milli = (uint32_t)(weight->number * 1000);
+  c->targets = mem_resize(c->targets, (c->target_count + 1) * sizeof *c->targets);
+  c->targets[c->target_count++] = own;
+  return own;
+}
+
+static bool add_list(struct build *b, const struct value *list, const char *shown, struct target ***out,
+                     uint32_t *count) {
+  for (uint32_t i = 0; list != NULL && i < list->count; i++) {
+    char name[200];
+    snprintf(name, sizeof name, "%s[%u]", shown, i + 1);
+    struct target *t = target_for(b, &list->items[i], name);
+    if (t == NULL) return false;
+    *out = mem_resize(*out, (*count + 1) * sizeof **out);
+    (*out)[(*count)++] = t;
+  }
+  return true;
+}
+
+static bool add_route(struct build *b, const char *name, const struct value *v) {
+  struct config *c = b->config;
+  struct route *r = mem_new(struct route);
+  c->routes = mem_resize(c->routes, (c->route_count + 1) * sizeof *c->routes);
+  r->index = c->route_count;
+  c->routes[c->route_count++] = r;
+  r->name = copy(name);
+  r->line = v->line;
+  r->policy = copy(schema_text(v, "routes.*.policy"));
+  r->options = value_get(v, "options");
+  r->refuse_on_script_error =
+      strcmp(value_get(v, "on_script_error") ? value_get(v, "on_script_error")->text.ptr : "builtin", "refuse") == 0;
+  char shown[160];
+  snprintf(shown, sizeof shown, "routes.%s.targets", name);
+  if (!add_list(b, value_get(v, "targets"), shown, &r->targets, &r->target_count)) return false;
+  const struct value *pools = value_get(v, "pools");
+  for (uint32_t i = 0; pools != NULL && i < pools->count; i++) {
+    r->pools = mem_resize(r->pools, (r->pool_count + 1) * sizeof *r->pools);
+    struct pool *pool = &r->pools[r->pool_count++];
+    *pool = (struct pool){.name = copy(pools->fields[i].key.ptr)};
+    snprintf(shown, sizeof shown, "routes.%s.pools.%s", name, pool->name);
+    if (!add_list(b, &pools->fields[i].value, shown, &pool->targets, &pool->count)) return false;
+    if (pool->count == 0) return err_set(b->e, "%s:%d: %s is empty", b->name, pools->fields[i].value.line, shown);
+    for (uint32_t k = 0; k < pool->count; k++) {
+      r->targets = mem_resize(r->targets, (r->target_count + 1) * sizeof *r->targets);
+      r->targets[r->target_count++] = pool->targets[k];
+    }
+  }
+  if (r->target_count == 0)
+    return err_set(b->e, "%s:%d: routes.%s has no targets\n  for example: targets = { \"openai/gpt-5-mini\" }", b->name,
+                   v->line, name);
+  return true;
+}
+
+/* ---- teams and keys ----------------------------------------------------------------------------------------- */
+
+static struct team *team_named(const struct config *c, struct slice name) {
+  for (uint32_t i = 0; i < c->team_count; i++)
+    if (slice_eq(slice_text(c->teams[i]->name), name)) return c->teams[i];
+  return NULL;
+}
+
+static bool add_key(struct build *b, const struct value *v, uint32_t index) {
+  struct config *c = b->config;
+  const struct value *name = value_get(v, "name"), *team = value_get(v, "team"), *secret = value_get(v, "key"),
+                     *models = value_get(v, "models");
+  char shown[64];
+  snprintf(shown, sizeof shown, "keys[%u]", index + 1);
+  if (name == NULL)
+    return err_set(b->e, "%s:%d: %s has no name\n  for example: name = \"ci\"", b->name, v->line, shown);
+  if (secret == NULL)
+    return err_set(b->e, "%s:%d: %s has no key\n  for example: key = env \"CI_KEY\"", b->name, v->line, shown);
+  snprintf(shown, sizeof shown, "keys[%u].key", index + 1);
+  if (!secret_usable(b, secret, shown)) return false;
+  struct slice bytes = secret_bytes(secret);
+  if (bytes.len < KEY_BYTES_MIN)
+    return err_set(b->e, "%s:%d: %s is shorter than %d bytes: it could be guessed\n  for example: openssl rand -hex 24",
+                   b->name, secret->line, shown, KEY_BYTES_MIN);
+  struct key key = {.name = copy(name->text.ptr)};
+  if (team != NULL) {
+    key.team = team_named(c, team->text);
+    if (key.team == NULL) {
+      const char *names[256];
+      uint32_t count = c->team_count < 256 ? c->team_count : 256;
+      for (uint32_t i = 0; i < count; i++) names[i] = c->teams[i]->name;
+      const char *near = suggest_nearest(team->text.ptr, names, count);
+      mem_free(key.name);
+      return err_set(b->e, "%s:%d: keys[%u].team: there is no team \"%s\"%s%s%s", b->name, team->line, index + 1,
+                     team->text.ptr, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    }
+  }
+  key.hint = bytes.len >= 24 ? mem_text(bytes.ptr + bytes.len - 4, 4) : NULL;
+  if (models != NULL) {
+    key.models = mem_zero((models->count + 1) * sizeof *key.models);
+    for (uint32_t i = 0; i < models->count; i++) key.models[i] = copy(models->items[i].text.ptr);
+  }
+  const struct key *twin;
+  if (key_table_add(c->keys, key, bytes, &twin)) return true;
+  err_set(b->e, "%s:%d: keys[%u] \"%s\" has the same secret as \"%s\"", b->name, v->line, index + 1, key.name,
+          twin->name);
+  for (char **at = key.models; at != NULL && *at != NULL; at++) mem_free(*at);
+  mem_free(key.models);
+  mem_free(key.name);
+  mem_free(key.hint);
+  return false;
+}
+
+/* ---- the rest ----------------------------------------------------------------------------------------------- */
+
+static bool add_upstream(struct build *b, const char *name, const struct value *v) {
+  struct config *c = b->config;
+  c->upstreams = mem_resize(c->upstreams, (c->upstream_count + 1) * sizeof *c->upstreams);
+  struct script_upstream *u = &c->upstreams[c->upstream_count++];
+  *u = (struct script_upstream){.name = copy(name),
+                                .base_url = copy(schema_text(v, "upstreams.*.base_url")),
+                                .ca_file = copy(schema_text(v, "upstreams.*.ca_file"))};
+  struct url url;
+  struct err reason;
+  if (u->base_url == NULL) return err_set(b->e, "%s:%d: upstreams.%s has no base_url", b->name, v->line, name);
+  if (!url_parse(slice_text(u->base_url), &url, &reason))
+    return err_set(b->e, "%s:%d: upstreams.%s.base_url: %s", b->name, v->line, name, reason.text);
+  const struct value *key = value_get(v, "key");
+  if (key != NULL) {
+    char shown[160];
+    snprintf(shown, sizeof shown, "upstreams.%s.key", name);
+    if (!secret_usable(b, key, shown)) return false;
+    set_key(&u->key, key, "authorization", "Bearer ");
+  }
+  return true;
+}
+
+static bool set_prices(struct build *b, const struct value *own) {
+  struct config *c = b->config;
+  char path[1024];
+  snprintf(path, sizeof path, "%s/adapters/prices.lua", b->script_root);
+  struct value *shipped = plain_load(path, b->sources, b->e);
+  if (shipped == NULL) return false;
+  const struct value *rows = value_get(shipped, "models"), *date = value_get(shipped, "date"),
+                     *source = value_get(shipped, "source");
+  c->prices = price_table_new();
+  bool fine = rows != NULL && date != NULL && source != NULL
+                  ? price_table_add(c->prices, rows, date->text.ptr, source->text.ptr, "adapters/prices.lua", b->e)
+                  : err_set(b->e, "%s: must return { date =, source =, models = }", path);
+  value_free(shipped);
+  if (fine && own != NULL) fine = price_table_add(c->prices, own, "", b->name, b->name, b->e);
+  for (uint32_t i = 0; i < c->target_count; i++) {
+    struct target *t = c->targets[i];
+    t->price =
+        price_table_find(c->prices, slice_text(t->provider->name), slice_text(t->provider->adapter->name), t->model);
+  }
+  return fine;
+}
+
+/* Who may reach an address from elsewhere must have been asked for a key. */
+static bool is_loopback(const char *address) {
+  struct slice s = slice_text(address);
+  return slice_starts(s, SLICE("127.")) || slice_starts(s, SLICE("[::1]")) || slice_starts(s, SLICE("localhost:"));
+}
+
+static bool set_process(struct build *b, const struct value *tree) {
+  struct config *c = b->config;
+  const struct value *admin = value_get(tree, "admin"), *tls = value_get(tree, "tls"),
+                     *trace = value_get(tree, "trace"), *limits = value_get(tree, "limits");
+  c->listen = copy(schema_text(tree, "listen"));
+  c->open_access = schema_boolean(tree, "open_access");
+  c->workers = (uint32_t)schema_integer(tree, "workers");
+  c->admin_listen = copy(schema_text(admin, "admin.listen"));
+  c->trace_file = copy(schema_text(trace, "trace.file"));
+  c->drain_ms = (uint32_t)schema_ms(tree, "drain");
+  c->body_bytes = schema_bytes(limits, "limits.body");
+  c->head_bytes = (uint32_t)schema_bytes(limits, "limits.head");
+  c->head_ms = (uint32_t)schema_ms(limits, "limits.head_time");
+  c->body_ms = (uint32_t)schema_ms(limits, "limits.body_time");
+  c->keep_alive_ms = (uint32_t)schema_ms(limits, "limits.keep_alive");
+  c->write_idle_ms = (uint32_t)schema_ms(limits, "limits.write_idle");
+  c->connections = (uint32_t)schema_integer(limits, "limits.connections");
+  if (c->workers > METER_WORKERS_MAX)
+    return err_set(b->e, "%s:%d: workers must be at most %d", b->name, value_get(tree, "workers")->line,
+                   METER_WORKERS_MAX);
+  if (tls != NULL && tls->count > 0) {
+    const char *cert = schema_text(tls, "tls.cert"), *key = schema_text(tls, "tls.key");
+    if (cert == NULL || key == NULL)
+      return err_set(
+          b->e, "%s:%d: tls needs both cert and key\n  for example: tls = { cert = \"chain.pem\", key = \"key.pem\" }",
+          b->name, tls->line);
+    c->tls_cert = copy(cert);
+    c->tls_key = copy(key);
+    if (!readable(b, cert, tls->line, "tls.cert") || !readable(b, key, tls->line, "tls.key")) return false;
+  }
+  const struct value *token = value_get(admin, "token");
+  if (token != NULL) {
+    if (!secret_usable(b, token, "admin.token")) return false;
+    if (secret_bytes(token).len < KEY_BYTES_MIN)
+      return err_set(
+          b->e, "%s:%d: admin.token is shorter than %d bytes: it could be guessed\n  for example: openssl rand -hex 24",
+          b->name, token->line, KEY_BYTES_MIN);
+    c->admin_token = secret_new(secret_bytes(token));
+  } else if (!is_loopback(c->admin_listen)) {
+    return err_set(b->e,
+                   "%s:%d: admin.listen \"%s\" can be reached from elsewhere, so admin.token is needed\n  for example: "
+                   "token = env \"MOONGATE_ADMIN_TOKEN\"",
+                   b->name, admin->line, c->admin_listen);
+  }
+  return true;
+}
+
+static bool build(struct build *b, const struct value *tree, bool from_environment) {
+  struct config *c = b->config;
+  const struct value *providers = value_get(tree, "providers"), *routes = value_get(tree, "routes"),
+                     *teams = value_get(tree, "teams"), *keys = value_get(tree, "keys"),
+                     *upstreams = value_get(tree, "upstreams"), *clocks = value_get(tree, "timeouts");
+  const char *name;
+  if (!set_process(b, tree)) return false;
+  for (uint32_t i = 0; providers != NULL && i < providers->count; i++) {
+    const struct value *v = table(providers, i, &name);
+    if (!add_provider(b, name, v, clocks)) return false;
+  }
+  if (from_environment && !add_from_environment(b, clocks)) return false;
+  if (c->provider_count == 0)
+    return err_set(
+        b->e,
+        "%s:%d: there are no providers\n  for example: providers = { openai = { keys = { env \"OPENAI_API_KEY\" } } }",
+        b->name, tree->line);
+  for (uint32_t i = 0; routes != NULL && i < routes->count; i++) {
+    const struct value *v = table(routes, i, &name);
+    if (!add_route(b, name, v)) return false;
+  }
+  for (uint32_t i = 0; teams != NULL && i < teams->count; i++) {
+    c->teams = mem_resize(c->teams, (c->team_count + 1) * sizeof *c->teams);
+    struct team *team = c->teams[c->team_count++] = mem_new(struct team);
+    team->name = copy(teams->fields[i].key.ptr);
+  }
+  if (keys != NULL && keys->count > 0) {
+    c->keys = key_table_new();
+    for (uint32_t i = 0; i < keys->count; i++)
+      if (!add_key(b, &keys->items[i], i)) return false;
+  }
+  if (c->keys == NULL && !is_loopback(c->listen) && !c->open_access) {
+    const struct value *listen = value_get(tree, "listen");
+    return err_set(b->e,
+                   "%s:%d: listen \"%s\" can be reached from elsewhere, so `keys` are needed (or open_access = true)\n "
+                   " for example: keys = { { name = \"ci\", key = env \"CI_KEY\" } }",
+                   b->name, listen ? listen->line : 0, c->listen);
+  }
+  for (uint32_t i = 0; upstreams != NULL && i < upstreams->count; i++) {
+    const struct value *v = table(upstreams, i, &name);
+    if (!add_upstream(b, name, v)) return false;
+  }
+  return set_prices(b, value_get(tree, "prices"));
+}
+
+static struct config *finish(struct value *tree, const char *file, const char *name, const char *script_root,
+                             struct sources *sources, bool from_environment, struct err *e) {
+  struct config *c = config_new();
+  struct build b = {c, name, script_root, sources, e};
+  c->tree = tree;
+  c->file = copy(file);
+  if (schema_check(tree, name, e) && build(&b, tree, from_environment)) return c;
+  config_free(c);
+  return NULL;
+}
+
+struct config *config_file_load(const char *file, const char *script_root, struct sources *sources, struct err *e) {
+  struct value *tree;
+  if (file == NULL) {
+    tree = value_new();
+    tree->kind = VALUE_TABLE;
+    return finish(tree, NULL, "environment", script_root, sources, true, e);
+  }
+  tree = plain_load(file, sources, e);
+  return tree ? finish(tree, file, file, script_root, sources, false, e) : NULL;
+}
+
+struct config *config_file_build(struct value *tree, const char *name, const char *script_root, struct sources *sources,
+                                 struct err *e) {
+  return finish(tree, NULL, name, script_root, sources, false, e);
+}
+
+/* ---- the dump ----------------------------------------------------------------------------------------------- */
+
+static void put_quoted(struct buf *out, struct slice text) {
+  buf_byte(out, '"');
+  for (size_t i = 0; i < text.len; i++) {
+    unsigned char c = (unsigned char)text.ptr[i];
+    if (c == '"' || c == '\\') buf_byte(out, '\\'), buf_byte(out, (char)c);
+    else if (c < 0x20) buf_fill(out, "\\%u", c);
+    else buf_byte(out, (char)c);
+  }
+  buf_byte(out, '"');
+}
+
+static void put_value(struct buf *out, const struct value *v, unsigned depth, bool secret);
+
+static bool is_position(struct slice key) {
+  uint64_t ignored;
+  return slice_to_u64(key, &ignored);
+}
+
+static bool is_name(struct slice key) {
+  if (key.len == 0 || (key.ptr[0] >= '0' && key.ptr[0] <= '9')) return false;
+  for (size_t i = 0; i < key.len; i++) {
+    char c = key.ptr[i];
+    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_')) return false;
+  }
+  return true;
+}
+
+static void put_table(struct buf *out, const struct value *v, unsigned depth) {
+  for (uint32_t i = 0; i < v->count; i++) {
+    const struct value_field *f = &v->fields[i];
+    buf_fill(out, "%*s", (int)depth * 2, "");
+    if (is_name(f->key)) {
+      buf_slice(out, f->key);
+    } else {
+      buf_byte(out, '[');
+      if (is_position(f->key)) buf_slice(out, f->key);
+      else put_quoted(out, f->key);
+      buf_byte(out, ']');
+    }
+    buf_text(out, " = ");
+    bool secret = slice_eq(f->key, SLICE("key")) || slice_eq(f->key, SLICE("token")) || slice_eq(f->key, SLICE("keys"));
+    put_value(out, &f->value, depth, secret);
+    buf_text(out, ",\n");
+  }
+}
+
+/* secret: a string here is one, written as text in the file; it is masked. */
+static void put_value(struct buf *out, const struct value *v, unsigned depth, bool secret) {
+  switch (v->kind) {
+  case VALUE_NIL: buf_text(out, "nil"); break;
+  case VALUE_BOOL: buf_text(out, v->boolean ? "true" : "false"); break;
+  case VALUE_INTEGER: buf_i64(out, v->integer); break;
+  case VALUE_NUMBER: buf_fill(out, "%.17g", v->number); break;
+  case VALUE_TEXT:
+    if (secret) buf_text(out, "\"********\"");
+    else put_quoted(out, v->text);
+    break;
+  case VALUE_SECRET: {
+    ptrdiff_t blank = slice_find_byte(v->text, ' ');
+    buf_append(out, v->text.ptr, (size_t)blank + 1);
+    put_quoted(out, slice_from(v->text, (size_t)blank + 1));
+    break;
+  }
+  case VALUE_LIST:
+    buf_text(out, "{ ");
+    for (uint32_t i = 0; i < v->count; i++) {
+      put_value(out, &v->items[i], depth + 1, secret);
+      buf_text(out, i + 1 < v->count ? ", " : " ");
+    }
+    buf_byte(out, '}');
+    break;
+  case VALUE_TABLE: /* a list of keys holds tables whose other fields are no secrets */
+    buf_text(out, "{\n");
+    put_table(out, v, depth + 1);
+    buf_fill(out, "%*s}", (int)depth * 2, "");
+    break;
+  }
+}
+
+void config_file_dump(const struct config *c, struct buf *out) {
+  buf_text(out, "return ");
+  put_value(out, c->tree, 0, false);
+  buf_text(out, "\n");
+  buf_text(out, "-- in effect, defaults included:\n");
+  buf_fill(out, "--   listen %s, admin %s, workers %u (0: one a core), trace %s, drain %u ms\n", c->listen,
+           c->admin_listen, c->workers, c->trace_file, c->drain_ms);
+  buf_fill(out,
+           "--   limits: body %llu bytes, head %u bytes, head %u ms, body %u ms, keep-alive %u ms, write idle %u ms, "
+           "connections %u\n",
+           (unsigned long long)c->body_bytes, c->head_bytes, c->head_ms, c->body_ms, c->keep_alive_ms, c->write_idle_ms,
+           c->connections);
+  for (uint32_t i = 0; i < c->provider_count; i++) {
+    const struct provider *p = c->providers[i];
+    buf_fill(out, "--   provider %s: adapter %s, %s, %s, %u key%s (%s), timeouts %u/%u/%u/%u ms\n", p->name,
+             p->adapter->name, p->dialect->name, p->base_url, p->key_count, p->key_count == 1 ? "" : "s",
+             p->keys[0].label ? p->keys[0].label : "none", p->timeouts.connect_ms, p->timeouts.first_token_ms,
+             p->timeouts.between_tokens_ms, p->timeouts.total_ms);
+  }
+  for (uint32_t i = 0; i < c->route_count; i++) {
+    const struct route *r = c->routes[i];
+    buf_fill(out, "--   route %s: policy %s,", r->name, r->policy);
+    for (uint32_t k = 0; k < r->target_count; k++)
+      buf_fill(out, " %s%s", r->targets[k]->name.ptr, r->targets[k]->price ? "" : " (unpriced)");
+    buf_text(out, "\n");
+  }
+}

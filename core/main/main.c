@@ -1,0 +1,197 @@
+/* main: the commands. Each returns an exit status: 0 fine, 1 the answer is no, 64 wrong use, 69 unavailable, 78 bad
+ * config. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/suggest.h"
+#include "gate/meter.h"
+#include "gate/trace.h"
+#include "main/config_file.h"
+#include "main/control.h"
+#include "main/reference.h"
+#include "main/schema.h"
+#include "main/server.h"
+#include "main/simulate.h"
+#include "script/load.h"
+#include "script/plain.h"
+
+enum { EXIT_NO = 1, EXIT_USE = 64, EXIT_UNAVAILABLE = 69, EXIT_CONFIG = 78 };
+
+static const char usage[] =
+    "moongate " MOONGATE_VERSION ": one gateway in front of many model providers\n"
+    "\n"
+    "  moongate run [--config FILE] [--dev] [--demo]   serve; --dev reloads changed files, --demo simulates providers\n"
+    "  moongate check [--config FILE] [--dump]         check config and scripts; --dump shows what is in effect\n"
+    "  moongate reload [--config FILE] [--back]        load config and scripts anew; --back: the generation before\n"
+    "  moongate status [--config FILE]                 what the running gateway is doing\n"
+    "  moongate simulate [--help]                      serve simulated providers\n"
+    "  moongate reference config|errors|trace|metrics|script\n"
+    "                                                  a chapter of the manual, as Markdown\n"
+    "  moongate version\n"
+    "\n"
+    "Without --config, moongate.lua of this directory is used; without that, providers whose usual variable is set\n"
+    "(OPENAI_API_KEY, ANTHROPIC_API_KEY). reload and status take --admin ADDRESS, and MOONGATE_ADMIN_TOKEN.\n"
+    "--root DIR: where lua/, policies/ and adapters/ are. --verbose: more on stderr.\n"
+    "Exit status: 0 fine, 1 no, 64 wrong use, 69 unavailable, 78 bad config.\n";
+
+struct arguments {
+  const char *config, *admin, *word;
+  char root[1024];
+  bool dev, demo, dump, back;
+};
+
+static int wrong_use(const char *what, const char *word) {
+  fprintf(stderr, "moongate: %s \"%s\"; see `moongate --help`\n", what, word);
+  return EXIT_USE;
+}
+
+/* lua/, policies/ and adapters/: beside the installed binary, or the source tree a build stands in. */
+static bool find_root(char *out, size_t cap) {
+  char exe[900];
+  const char *given = getenv("MOONGATE_ROOT");
+  static const char *const around[] = {"../share/moongate", "..", "../..", "."};
+  ssize_t len = readlink("/proc/self/exe", exe, sizeof exe - 1);
+  if (len < 0) return false;
+  exe[len] = '\0';
+  *strrchr(exe, '/') = '\0';
+  for (int i = given ? -1 : 0; i < 4; i++) {
+    char probe[1200], real[4096];
+    if (i < 0) snprintf(out, cap, "%s", given);
+    else snprintf(out, cap, "%s/%s", exe, around[i]);
+    snprintf(probe, sizeof probe, "%s/lua/gw/api.lua", out);
+    if (access(probe, R_OK) != 0) continue;
+    if (realpath(out, real) != NULL && strlen(real) < cap) memcpy(out, real, strlen(real) + 1);
+    return true;
+  }
+  return false;
+}
+
+static bool parse(int argc, char **argv, struct arguments *a, int *status) {
+  for (int i = 2; i < argc; i++) {
+    const char **value = NULL;
+    if (strcmp(argv[i], "--config") == 0 || strcmp(argv[i], "-c") == 0) value = &a->config;
+    else if (strcmp(argv[i], "--admin") == 0) value = &a->admin;
+    else if (strcmp(argv[i], "--dev") == 0) a->dev = true;
+    else if (strcmp(argv[i], "--demo") == 0) a->demo = true;
+    else if (strcmp(argv[i], "--dump") == 0) a->dump = true;
+    else if (strcmp(argv[i], "--back") == 0) a->back = true;
+    else if (strcmp(argv[i], "--verbose") == 0) log_threshold(LOG_DEBUG);
+    else if (strcmp(argv[i], "--root") == 0 && i + 1 < argc) snprintf(a->root, sizeof a->root, "%s", argv[++i]);
+    else if (argv[i][0] != '-' && a->word == NULL) a->word = argv[i];
+    else return *status = wrong_use("unknown option", argv[i]), false;
+    if (value == NULL) continue;
+    if (i + 1 == argc) return *status = wrong_use("a value is missing behind", argv[i]), false;
+    *value = argv[++i];
+  }
+  if (a->config == NULL && !a->demo && access("moongate.lua", R_OK) == 0) a->config = "moongate.lua";
+  if (a->root[0] == '\0' && !find_root(a->root, sizeof a->root)) {
+    fprintf(stderr, "moongate: lua/, policies/ and adapters/ are not where this binary looks for them; name their "
+                    "directory with --root or MOONGATE_ROOT\n");
+    return *status = EXIT_UNAVAILABLE, false;
+  }
+  return true;
+}
+
+static int run(struct arguments *a) {
+  struct server_options options = {
+      .config_file = a->demo ? NULL : a->config, .script_root = a->root, .watch = a->dev, .demo = a->demo};
+  return server_run(&options);
+}
+
+static int check(struct arguments *a) {
+  struct err e;
+  struct sources *sources = sources_new();
+  int status = EXIT_CONFIG;
+  if (!load_start(&e)) {
+    fprintf(stderr, "moongate: %s\n", e.text);
+    return EXIT_UNAVAILABLE;
+  }
+  load_enter_thread();
+  struct config *c = config_file_load(a->config, a->root, sources, &e);
+  struct load_options options = {.script_root = a->root, .sources = sources, .number = 1, .workers = 1};
+  struct generation *g = c ? load_generation(c, &options, &e) : NULL;
+  if (g == NULL) {
+    fprintf(stderr, "%s\n", e.text);
+  } else {
+    status = 0;
+    if (a->dump) {
+      struct buf out = {0};
+      config_file_dump(g->config, &out);
+      fwrite(out.ptr, 1, out.len, stdout);
+      buf_done(&out);
+    }
+    for (uint32_t i = 0; i < g->config->target_count; i++)
+      if (g->config->targets[i]->price == NULL)
+        fprintf(stderr,
+                "warning: %s has no price: its cost will count as 0 and moongate_unpriced_attempts_total will tell; "
+                "add it to `prices`\n",
+                g->config->targets[i]->name.ptr);
+    fprintf(stderr, "%s: fine: %u providers, %u routes, %u keys\n", a->config ? a->config : "environment",
+            g->config->provider_count, g->config->route_count, g->config->keys ? key_table_count(g->config->keys) : 0);
+    load_generation_free(g);
+  }
+  load_leave_thread();
+  load_stop();
+  sources_unref(sources);
+  return status;
+}
+
+/* The admin address: as named, or the config's, or the default. */
+static const char *admin_address(struct arguments *a, char *out, size_t cap) {
+  struct err e;
+  struct sources *sources = sources_new();
+  struct value *tree = a->admin == NULL && a->config != NULL ? plain_load(a->config, sources, &e) : NULL;
+  const struct value *admin = value_get(tree, "admin"), *token = value_get(admin, "token");
+  snprintf(out, cap, "%s", a->admin ? a->admin : schema_text(admin, "admin.listen"));
+  if (token != NULL && getenv("MOONGATE_ADMIN_TOKEN") == NULL) {
+    struct slice bytes = token->kind == VALUE_SECRET ? token->secret : token->text;
+    if (bytes.ptr != NULL) setenv("MOONGATE_ADMIN_TOKEN", bytes.ptr, 1);
+  }
+  value_free(tree);
+  sources_unref(sources);
+  return out;
+}
+
+static int control(struct arguments *a, const char *method, const char *target) {
+  char address[256];
+  unsigned status = 0;
+  struct buf out = {0};
+  struct err e;
+  if (!control_call(admin_address(a, address, sizeof address), method, target, &status, &out, &e)) {
+    fprintf(stderr, "moongate: %s\n", e.text);
+    buf_done(&out);
+    return EXIT_UNAVAILABLE;
+  }
+  fwrite(out.ptr, 1, out.len, stdout);
+  buf_done(&out);
+  return status == 200 ? 0 : EXIT_NO;
+}
+
+int main(int argc, char **argv) {
+  static const char *const commands[] = {"run",      "check",     "reload",  "status",
+                                         "simulate", "reference", "version", "help"};
+  struct arguments a = {0};
+  int status = 0;
+  const char *command = argc > 1 ? argv[1] : "help";
+  if (strcmp(command, "simulate") == 0) return simulate_main(argc - 1, argv + 1);
+  if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0)
+    return fputs(usage, stdout) < 0;
+  if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0)
+    return printf("moongate %s\n", MOONGATE_VERSION) < 0;
+  const char *near = suggest_nearest(command, commands, sizeof commands / sizeof *commands);
+  if (near == NULL || strcmp(near, command) != 0) {
+    fprintf(stderr, "moongate: there is no command \"%s\"%s%s%s; see `moongate --help`\n", command,
+            near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    return EXIT_USE;
+  }
+  if (!parse(argc, argv, &a, &status)) return status;
+  if (a.word != NULL && strcmp(command, "reference") != 0) return wrong_use("unexpected word", a.word);
+  if (strcmp(command, "run") == 0) return run(&a);
+  if (strcmp(command, "check") == 0) return check(&a);
+  if (strcmp(command, "reload") == 0) return control(&a, "POST", a.back ? "/reload?back=1" : "/reload");
+  if (strcmp(command, "status") == 0) return control(&a, "GET", "/status");
+  return reference_write(a.word ? a.word : "", a.root) ? 0 : EXIT_USE;
+}

@@ -1,0 +1,17 @@
+/* server: `moongate run`: the process. Main thread: signals, the admin port, the order of start and stop. */
+#ifndef MOONGATE_MAIN_SERVER_H
+#define MOONGATE_MAIN_SERVER_H
+
+#include <stdbool.h>
+
+struct server_options {
+  const char *config_file; /* NULL: from the environment */
+  const char *script_root;
+  bool watch; /* --dev */
+  bool demo;  /* simulated providers, started as a child process */
+};
+
+/* Runs until SIGTERM or SIGINT. Exit status: 0, 78 for a bad config, 69 when a port cannot be had. */
+int server_run(const struct server_options *options);
+
+#endif

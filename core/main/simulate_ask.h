@@ -1,0 +1,48 @@
+/* simulate_ask: what a request asks of the simulated model, in no dialect. Each dialect fills it from its own JSON.
+ * Pure; any thread; slices borrow from the request's body. */
+#ifndef MOONGATE_MAIN_SIMULATE_ASK_H
+#define MOONGATE_MAIN_SIMULATE_ASK_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+
+enum { SIM_RESULTS_MAX = 16 };
+
+enum sim_tool_choice { SIM_TOOL_AUTO, SIM_TOOL_NONE, SIM_TOOL_REQUIRED, SIM_TOOL_NAMED };
+
+struct sim_result {
+  struct slice id;      /* raw string: of the call */
+  struct slice name;    /* raw string: of the tool, when the history tells */
+  struct slice content; /* raw value: a string or a list of parts */
+};
+
+struct sim_ask {
+  struct slice model;  /* raw string */
+  struct slice user;   /* raw value: content of the last user message; ptr NULL when there is none */
+  struct slice tools;  /* raw array, or ptr NULL */
+  struct slice named;  /* raw string: the tool that tool_choice names */
+  struct slice schema; /* raw: the answer must be JSON of this schema; "{}" for any JSON */
+  struct sim_result results[SIM_RESULTS_MAX]; /* tool results since the last answer of the model */
+  unsigned result_count;
+  enum sim_tool_choice tool_choice;
+  uint64_t input_tokens; /* a quarter of the bytes of system, messages and tools as they stand */
+  uint64_t max_tokens;   /* 0: not limited */
+  bool stream;
+  bool stream_usage; /* openai.chat: stream_options.include_usage */
+};
+
+/* The next text of a content value: the whole string, or the text parts of a list. *rest starts as the raw content. raw
+ * is a raw string. */
+bool sim_ask_text_next(struct slice *rest, struct slice *raw);
+/* At most `words` first words of a content value, decoded, blanks squeezed. */
+struct slice sim_ask_words(struct slice content, unsigned words, struct arena *arena);
+/* All its text, decoded. */
+struct slice sim_ask_text(struct slice content, struct arena *arena);
+/* What stands between "[[simulate" and "]]" in a content value, decoded; ptr NULL when it holds no such thing. */
+struct slice sim_ask_directive(struct slice content, struct arena *arena);
+/* Whether it says "call NAME". name: decoded. */
+bool sim_ask_calls(struct slice content, struct slice name);
+
+#endif

@@ -1,0 +1,104 @@
+/* worker: the thread's life. */
+#include "main/worker.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/must.h"
+#include "gate/request.h"
+#include "script/load.h"
+
+enum { LOOK_MS = 20, COUNT_MS = 1000 };
+
+static void look(void *owner) {
+  struct worker *w = owner;
+  atomic_store_explicit(&w->gate->meter->connections, listener_connections(w->listener), memory_order_relaxed);
+  if (!w->gate->draining) {
+    timer_set_ms(&w->drain_timer, COUNT_MS);
+    return;
+  }
+  bool late = clock_ns() >= w->drain_due_ns;
+  if (late) {
+    struct fault f;
+    fault_set(&f, FAULT_DRAINING, "The gateway shut down before the answer was complete.");
+    for (struct link *at = w->gate->requests.next, *next; at != &w->gate->requests; at = next) {
+      next = at->next;
+      request_shut(list_item(at, struct request, link), &f);
+    }
+  }
+  /* What was refused just now still has to reach its client. */
+  bool over = w->gate->request_count == 0 || clock_ns() >= w->drain_due_ns + 1000000000u;
+  if (over && w->drained != NULL) {
+    void (*drained)(void *) = w->drained;
+    w->drained = NULL;
+    drained(w->owner);
+  }
+  if (!over) timer_set_ms(&w->drain_timer, LOOK_MS);
+}
+
+bool worker_init(struct worker *w, unsigned number, const char *address, struct tls_identity *tls,
+                 const struct server_limits *limits, struct trace_log *traces, struct err *e) {
+  *w = (struct worker){.number = number, .tls = tls};
+  w->loop = loop_new();
+  w->gate = gate_new(w->loop, number, traces);
+  w->listener = listener_open(w->loop, address, true, tls, limits, gate_service(), w->gate, e);
+  timer_init(&w->drain_timer, w->loop, look, w);
+  return w->listener != NULL;
+}
+
+static void *run(void *argument) {
+  struct worker *w = argument;
+  load_enter_thread();
+  timer_set_ms(&w->drain_timer, COUNT_MS);
+  loop_run(w->loop);
+  timer_clear(&w->drain_timer);
+  listener_close(w->listener);
+  gate_let_go(w->gate);
+  gate_free(w->gate);
+  load_leave_thread();
+  arena_drop_spare();
+  return NULL;
+}
+
+void worker_start(struct worker *w) {
+  must(pthread_create(&w->thread, NULL, run, w) == 0);
+}
+
+static void adopt(void *owner, void *argument) {
+  struct worker *w = owner;
+  struct generation *g = argument;
+  struct server_limits limits;
+  if (g->scripts != NULL) load_attach(g->scripts[w->number], w->gate);
+  gate_adopt(w->gate, g);
+  gate_server_limits(g->config, &limits);
+  listener_limits(w->listener, &limits);
+}
+
+void worker_adopt(struct worker *w, struct generation *g) {
+  loop_post(w->loop, adopt, w, g);
+}
+
+static void drain(void *owner, void *argument) {
+  struct worker *w = owner;
+  (void)argument;
+  w->gate->draining = true;
+  listener_stop(w->listener);
+  timer_set_ms(&w->drain_timer, 1);
+}
+
+void worker_drain(struct worker *w, uint32_t drain_ms, void (*drained)(void *owner), void *owner) {
+  w->drain_due_ns = clock_ns() + drain_ms * UINT64_C(1000000);
+  w->drained = drained;
+  w->owner = owner;
+  loop_post(w->loop, drain, w, NULL);
+}
+
+static void stop(void *owner, void *argument) {
+  (void)argument;
+  loop_stop(owner);
+}
+
+void worker_stop(struct worker *w) {
+  loop_post(w->loop, stop, w->loop, NULL);
+  pthread_join(w->thread, NULL);
+  loop_free(w->loop);
+}

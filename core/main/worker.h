@@ -1,0 +1,34 @@
+/* worker: one thread with its loop, listener and gate. Made by the server on the main thread; everything after
+ * worker_start happens on its own thread, and reaches it by posted messages. */
+#ifndef MOONGATE_MAIN_WORKER_H
+#define MOONGATE_MAIN_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "gate/gate.h"
+
+struct worker {
+  unsigned number;
+  struct loop *loop;
+  struct gate *gate;
+  struct listener *listener;
+  struct tls_identity *tls; /* shared; NULL: plain */
+  struct timer drain_timer; /* looks for the end of a drain, and counts connections */
+  uint64_t drain_due_ns;
+  void (*drained)(void *owner); /* told once, on the worker's thread, when a drain is over */
+  void *owner;
+  pthread_t thread;
+};
+
+/* Opens the listener; port 0 in address is allowed for the first worker, the others are given its port. */
+bool worker_init(struct worker *w, unsigned number, const char *address, struct tls_identity *tls,
+                 const struct server_limits *limits, struct trace_log *traces, struct err *e);
+void worker_start(struct worker *w);
+void worker_adopt(struct worker *w, struct generation *g); /* any thread */
+/* No new connections; the requests that run may finish within drain_ms, then are ended with an error. Any thread. */
+void worker_drain(struct worker *w, uint32_t drain_ms, void (*drained)(void *owner), void *owner);
+/* Stops the loop, joins the thread, frees. Main thread. */
+void worker_stop(struct worker *w);
+
+#endif

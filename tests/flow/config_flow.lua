@@ -1,0 +1,111 @@
+-- Configs: each broken one in tests/fixtures/config is refused with its golden message; good ones are shown with their
+-- secrets masked; starts without a config, and with --demo.
+--
+-- NAME.expect: lines that must stand in the message, in this order ("NAME.lua:7" is the place). FLOW_BLESS=1 writes the
+-- whole message as the new expectation after the old one was found in it.
+local flow = require "flow"
+local gateway = require "gateway"
+local proc = require "proc"
+
+local folder = flow.root .. "/tests/fixtures/config"
+
+local function broken_configs()
+  local pipe = assert(io.popen("ls " .. proc.quote(folder)))
+  local names = {}
+  for file in pipe:lines() do names[#names + 1] = file:match "^(.*)%.expect$" end
+  pipe:close()
+  return names
+end
+
+local function missing(expected, message)
+  local at = 1
+  for line in expected:gmatch "[^\n]+" do
+    local _, last = message:find(line, at, true)
+    if not last then return line end
+    if line:find(" ", 1, true) then at = last + 1 end
+  end
+end
+
+for _, name in ipairs(broken_configs()) do
+  flow.case("broken config " .. name, function(t)
+    local status, output, errors = proc.run(t.dir, "check", { gateway.binary, "check", "--config", folder .. "/"
+      .. name .. ".lua" })
+    local message = output .. errors
+    t:check(status == 1 or status == 64 or status == 78, "exit status is " .. tostring(status) .. ": " .. message)
+    local expect = folder .. "/" .. name .. ".expect"
+    t:equal(missing(assert(proc.read_file(expect)), message), nil, "what is missing in\n" .. message .. "\n")
+    t:absent(message, "Sanitizer")
+    if os.getenv "FLOW_BLESS" then proc.write_file(expect, (errors:gsub("[^%s\"]*/tests/fixtures/config/", ""))) end
+    local run_status = proc.run(t.dir, "run", { gateway.binary, "run", "--config", folder .. "/" .. name .. ".lua" })
+    t:check(run_status and run_status ~= 0, "`run` refuses it too")
+  end)
+end
+
+flow.case("there are at least forty broken configs", function(t)
+  t:check(#broken_configs() >= 40)
+end)
+
+flow.case("check --dump shows the whole config with secrets masked", function(t)
+  proc.write_file(t.dir .. "/good.lua", [[return {
+    listen = "127.0.0.1:0",
+    admin = { listen = "127.0.0.1:0", token = env "DUMP_TOKEN" },
+    providers = { openai = { adapter = "openai", keys = { env "DUMP_KEY", "sk-canary7Q-literal" } },
+      own = { adapter = "openai-compatible", base_url = "http://127.0.0.1:1/v1", keys = { file "secret.txt" } } },
+    routes = { r = { policy = "weighted", targets = { { "openai/gpt-5-mini", weight = 2 }, "own/m" } } },
+    teams = { search = {} },
+    keys = { { name = "ci", team = "search", key = env "DUMP_CLIENT" } },
+  }]])
+  proc.write_file(t.dir .. "/secret.txt", "sk-canary7Q-file\n")
+  local environment = { DUMP_TOKEN = "canary7Q-token", DUMP_KEY = "sk-canary7Q-env",
+    DUMP_CLIENT = "mg-canary7Q-0123456789abcdef" }
+  local status, output, errors = proc.run(t.dir, "check", { gateway.binary, "check", "--config", t.dir
+    .. "/good.lua" }, environment)
+  t:equal(status, 0, output .. errors)
+  status, output, errors = proc.run(t.dir, "dump", { gateway.binary, "check", "--dump", "--config", t.dir
+    .. "/good.lua" }, environment)
+  t:equal(status, 0, output .. errors)
+  t:absent(output .. errors, "canary7Q")
+  for _, word in ipairs { "openai", "own", "gpt-5-mini", "weighted", "search", "127.0.0.1:1/v1" } do
+    t:match(output, word:gsub("%p", "%%%0")) end
+end)
+
+-- These two use the default ports, 8080 and 8081.
+flow.case("zero config: the environment's keys are enough to start", { alone = true }, function(t)
+  local process = proc.start(t.dir, "zero", { "sh", "-c", "cd " .. proc.quote(t.dir) .. " && exec "
+    .. proc.quote(gateway.binary)
+    .. " run" }, { OPENAI_API_KEY = "sk-canary7Q-zero" })
+  local ready = t:until_true(10, function() return process:status() or process:output():find("ready on", 1, true) end)
+  t:check(process:output():find("ready on", 1, true), "ready: " .. process:output() .. process:errors()
+    .. tostring(ready))
+  t:absent(process:output() .. process:errors(), "canary7Q")
+  t:equal(process:stop(), 0)
+end)
+
+flow.case("--demo serves a first answer without any key", { alone = true }, function(t)
+  local process = proc.start(t.dir, "demo", { gateway.binary, "run", "--demo" })
+  t:until_true(10, function() return process:status() or process:output():find("ready on", 1, true) end)
+  local port = process:output():match "ready on [^%s]-:(%d+)"
+  t:check(port, "ready: " .. process:output() .. process:errors())
+  local gate = { port = tonumber(port) }
+  local models = require "cjson".decode((function()
+    local conn = t:client(gate)
+    conn:send "GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n"
+    return require "http".read_response(conn).body
+  end)())
+  t:check(#models.data > 0, "models")
+  t:check(#t:text(t:chat(gate, models.data[1].id, { key = false })) > 0, "a first answer")
+  t:equal(process:stop(), 0)
+end)
+
+flow.case("wrong words on the command line", function(t)
+  for _, argv in ipairs { { "rnu" }, { "run", "--confg", "x" }, { "run", "--config" },
+    { "check", "--config", "/no/such.lua" } } do
+    local status, output, errors = proc.run(t.dir, "words", { gateway.binary, table.unpack(argv) })
+    t:check(status and status ~= 0 and status < 128, "exit status of " .. table.concat(argv, " ") .. " is "
+      .. tostring(status))
+    t:check(#errors > 0 and #output == 0, "a message on stderr only")
+  end
+  local status, output = proc.run(t.dir, "version", { gateway.binary, "version" })
+  t:equal(status, 0)
+  t:match(output, "%d+%.%d+%.%d+")
+end)

@@ -1,0 +1,83 @@
+-- Every phase has its own clock: the error names it, and comes when it should.
+local answers = require "answers"
+local flow = require "flow"
+local net = require "net"
+
+local function timed(name, options, script, expect)
+  flow.case("timeouts: " .. name, { alone = true }, function(t)
+    local timeouts = { connect = "1s", first_token = "10s", between_tokens = "10s", total = "30s" }
+    for key, value in pairs(options.timeouts) do timeouts[key] = value end
+    local gate = t:simple { dialect = options.dialect, provider = { timeouts = timeouts }, script = script }
+    local from = t:now()
+    local ask = options.stream and t.chat_stream or t.chat
+    local answer = ask(t, gate, "r", { dialect = options.dialect })
+    local took = t:now() - from
+    t:check(took > 0.45 and took < 0.9 * t.seconds + 0.3, ("took %.2f s for a clock of 500 ms"):format(took))
+    local record = t:trace(gate, answer.headers["x-request-id"])
+    t:match(require "cjson".encode(record.attempts), expect, "class of the attempt")
+    if options.stream == "late" then
+      t:equal(answer.status, 200)
+      t:match(answer.events[#answer.events].data, '"error"', "terminal error")
+    else
+      t:equal(answer.status, 504)
+      t:match(answer.body, expect:match "^%a+", "the message names the phase")
+    end
+  end)
+end
+
+local function silent(x) x:wait_closed(15) x.last = true end
+
+timed("no head at all", { timeouts = { first_token = "500ms" } }, silent, "first_token_timeout")
+timed("head, then silence", { timeouts = { first_token = "500ms" }, stream = true }, function(x)
+  x:start_stream()
+  silent(x)
+end, "first_token_timeout")
+timed("pings only", { timeouts = { first_token = "500ms" }, stream = true, dialect = "anthropic.messages" }, function(x)
+  x:start_stream()
+  local events = answers.anthropic_stream {}
+  x:chunk(events[1])
+  for _ = 1, 100 do
+    if not x:chunk(events[3]) then break end
+    require "loop".sleep(0.05)
+  end
+  x.last = true
+end, "first_token_timeout")
+timed("silence between tokens", { timeouts = { between_tokens = "500ms" }, stream = "late" }, function(x)
+  x:start_stream()
+  for i = 1, 2 do x:chunk(answers.openai_stream({ "a" })[i]) end
+  silent(x)
+end, "between_tokens_timeout")
+timed("a drip of tokens without end", { timeouts = { total = "500ms" }, stream = "late" }, function(x)
+  x:start_stream()
+  local events = answers.openai_stream { "a" }
+  for _ = 1, 200 do
+    if not x:chunk(events[2]) then break end
+    require "loop".sleep(0.02)
+  end
+  x.last = true
+end, "total_timeout")
+timed("a whole body that drips", { timeouts = { total = "500ms" } }, function(x)
+  x.conn:send "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n"
+  for _ = 1, 200 do
+    if not x.conn:send " " then break end
+    require "loop".sleep(0.02)
+  end
+  x.last = true
+end, "total_timeout")
+
+flow.case("timeouts: connect", { alone = true }, function(t)
+  local full = net.listen(function() end, { backlog = 0 })
+  full.closed = true
+  t:keep { close = function() full.sock:close() end }
+  for _ = 1, 3 do t:keep((net.connect(full.port)) or { close = function() end }) end
+  local gate = t:gateway {
+    providers = { up = t:provider({ dialect = "openai.chat", url = "http://127.0.0.1:" .. full.port },
+      { timeouts = { connect = "500ms", first_token = "10s", between_tokens = "10s", total = "30s" } }) },
+    routes = { r = { targets = { "up/m" } } },
+  }
+  local from = t:now()
+  local answer = t:chat(gate, "r")
+  local took = t:now() - from
+  t:check(answer.status == 502 or answer.status == 504, "status " .. answer.status)
+  t:check(took > 0.4 and took < 1.2 * t.seconds, ("took %.2f s"):format(took))
+end)
