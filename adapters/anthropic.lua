@@ -1,7 +1,16 @@
--- Anthropic's own API. Facts: Anthropic documentation, "Models overview" (output limits) and "Extended thinking" (read
--- 2026-11). max_tokens is what is sent when the client names none; it is the model's own limit, so that no answer is
--- cut short in silence.
--- It does not list prices; those are in the price table.
+-- Anthropic's own API. Facts, from stored public copies: the model overviews of platform.claude.com (to 2026-10) for
+-- output limits and thinking of claude-sonnet-4-5, -4-6 and the 5 series, BerriAI/litellm
+-- model_prices_and_context_window.json (commit 00035b69f416, 2026-07) for the others, anomalyco/models.dev (commit
+-- 0f899d76d45b) for claude-3-sonnet, Anthropic's "Structured outputs" page (2026-03) and its migration guides.
+-- max_tokens is what is sent when the client names none; it is the model's own limit, so that no answer is cut short
+-- in silence.
+-- The values in front of the list are for models not in it: 32000 is within the limit of every model since
+-- claude-opus-4, the rest is what all models since claude-opus-4-6 have in common. Not verified at the source:
+-- one_sampling of the 4 series, which rests on users' reports of the provider's answer (Anthropic's guides say it of
+-- claude-haiku-4-5) and is the careful side for claude-opus-4 and claude-sonnet-4.
+-- It does not list prices; those are in the price table. Nor can it say that models since claude-opus-4-7 refuse
+-- temperature, top_p and top_k altogether, and some since claude-fable-5 thinking switched off or a forced tool: the
+-- provider refuses such requests.
 return {
   api = 1,
   doc = "Anthropic (api.anthropic.com), Messages",
@@ -11,24 +20,36 @@ return {
   headers = { ["anthropic-version"] = "2023-06-01" },
   environment = "ANTHROPIC_API_KEY",
   models = {
-    "claude-opus-4-6", "claude-sonnet-4-6", "claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5",
-    "claude-opus-4-1",
+    "claude-fable-5-1", "claude-fable-5", "claude-opus-5-5", "claude-opus-5", "claude-sonnet-5-5", "claude-sonnet-5",
+    "claude-haiku-5-5", "claude-opus-4-8", "claude-opus-4-7", "claude-opus-4-6", "claude-sonnet-4-6", "claude-opus-4-5",
+    "claude-sonnet-4-5", "claude-haiku-4-5",
   },
   quirks = {
     max_tokens = 32000,
+    thinking = "adaptive",
+    one_sampling = true,
     models = {
-      { prefix = "claude-3-haiku", max_tokens = 4096, thinking = "none", structured_output = false },
-      { prefix = "claude-3-opus", max_tokens = 4096, thinking = "none", structured_output = false },
-      { prefix = "claude-3-5", max_tokens = 8192, thinking = "none", structured_output = false },
-      { prefix = "claude-3-7", max_tokens = 64000, structured_output = false },
-      { prefix = "claude-sonnet-4-2", max_tokens = 64000, structured_output = false },
-      { prefix = "claude-opus-4-2", max_tokens = 32000, structured_output = false },
-      { prefix = "claude-opus-4-1", max_tokens = 32000, one_sampling = true },
-      { prefix = "claude-haiku-4-5", max_tokens = 64000, one_sampling = true },
-      { prefix = "claude-sonnet-4-5", max_tokens = 64000, one_sampling = true },
-      { prefix = "claude-opus-4-5", max_tokens = 64000, one_sampling = true },
-      { prefix = "claude-sonnet-4-6", max_tokens = 64000, one_sampling = true, thinking = "adaptive" },
-      { prefix = "claude-opus-4-6", max_tokens = 128000, one_sampling = true, thinking = "adaptive" },
+      { prefix = "claude-3-5", max_tokens = 8192, thinking = "none", one_sampling = false, structured_output = false },
+      { prefix = "claude-3-7", max_tokens = 64000, thinking = "budget", one_sampling = false,
+        structured_output = false },
+      { prefix = "claude-3-", max_tokens = 4096, thinking = "none", one_sampling = false, structured_output = false },
+      { prefix = "claude-sonnet-4-0", max_tokens = 64000, thinking = "budget", structured_output = false },
+      { prefix = "claude-sonnet-4-2", max_tokens = 64000, thinking = "budget", structured_output = false },
+      { prefix = "claude-opus-4-0", max_tokens = 32000, thinking = "budget", structured_output = false },
+      { prefix = "claude-opus-4-2", max_tokens = 32000, thinking = "budget", structured_output = false },
+      { prefix = "claude-opus-4-1", max_tokens = 32000, thinking = "budget", structured_output = false },
+      { prefix = "claude-haiku-4-5", max_tokens = 64000, thinking = "budget" },
+      { prefix = "claude-sonnet-4-5", max_tokens = 64000, thinking = "budget" },
+      { prefix = "claude-opus-4-5", max_tokens = 64000, thinking = "budget" },
+      { prefix = "claude-sonnet-4-6", max_tokens = 128000 },
+      { prefix = "claude-opus-4-6", max_tokens = 128000 },
+      { prefix = "claude-opus-4-7", max_tokens = 128000 },
+      { prefix = "claude-opus-4-8", max_tokens = 128000 },
+      { prefix = "claude-sonnet-5", max_tokens = 128000 },
+      { prefix = "claude-opus-5", max_tokens = 128000 },
+      { prefix = "claude-haiku-5-5", max_tokens = 128000 },
+      { prefix = "claude-fable-5", max_tokens = 128000 },
+      { prefix = "claude-mythos-5", max_tokens = 128000 },
     },
   },
   errors = {

@@ -1,5 +1,11 @@
--- OpenAI's own API. Facts: OpenAI API reference, "Models" and "Reasoning" (read 2026-11).
--- It does not list prices; those are in the price table.
+-- OpenAI's own API. Facts, from stored public copies: OpenAI's model pages (api/docs/models, to 2026-11) for gpt-5.6
+-- to gpt-6.2, BerriAI/litellm model_prices_and_context_window.json (commit 00035b69f416, 2026-07) for gpt-5 to gpt-5.5
+-- and the o-series, a recorded answer for o1-mini. reasoning_off is named only for models whose source lists that
+-- value.
+-- Not verified, and so on the careful side: that o1-mini and gpt-5-chat take no reasoning_effort, tool_id_max, and
+-- efforts above high, which are sent as high.
+-- It does not list prices; those are in the price table. Nor does it know which models (gpt-6 and later) take tools
+-- only without reasoning or only on the Responses API: the provider refuses such requests.
 return {
   api = 1,
   doc = "OpenAI (api.openai.com), Chat Completions",
@@ -8,8 +14,10 @@ return {
   auth = "bearer",
   environment = "OPENAI_API_KEY",
   models = {
-    "gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano", "gpt-4o", "gpt-4o-mini", "o3",
-    "o3-mini", "o4-mini",
+    "gpt-6.2-sol", "gpt-6.1-sol", "gpt-6.1-terra", "gpt-6-astra", "gpt-6-sol", "gpt-6-luna", "gpt-5.6-sol",
+    "gpt-5.6-terra", "gpt-5.6-luna", "gpt-5.5", "gpt-5.4", "gpt-5.4-mini", "gpt-5.4-nano", "gpt-5.2", "gpt-5.1",
+    "gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini", "o3", "o3-mini",
+    "o4-mini",
   },
   quirks = {
     max_tokens_field = "max_completion_tokens",
@@ -18,9 +26,14 @@ return {
     reasoning_history = "none",
     tool_id_max = 40,
     models = {
+      { prefix = "o1-mini", reasoning = "none", developer_role = false },
       { prefix = "o1", reasoning = "effort" },
       { prefix = "o3", reasoning = "effort" },
       { prefix = "o4", reasoning = "effort" },
+      { prefix = "gpt-6.1-terra", reasoning = "effort", reasoning_off = "none" },
+      { prefix = "gpt-6-sol", reasoning = "effort", reasoning_off = "none" },
+      { prefix = "gpt-6-luna", reasoning = "effort", reasoning_off = "none" },
+      { prefix = "gpt-6", reasoning = "effort" },
       { prefix = "gpt-5-chat", reasoning = "none" },
       { prefix = "gpt-5.", reasoning = "effort", reasoning_off = "none" },
       { prefix = "gpt-5", reasoning = "effort", reasoning_off = "minimal" },

@@ -434,8 +434,8 @@ static void commit(struct attempt *a) {
   struct request *r = a->request;
   first_content(a);
   a->phase = ATTEMPT_FLOWING;
+  arm(a, a->last_content_ns);
   request_attempt_committed(r, a);
-  if (r->delivery.exchange == NULL) return;
   reply_start(r, a);
   request_write(r, buf_view(&a->held));
   buf_done(&a->held);

@@ -62,8 +62,8 @@ struct attempt {
   struct slice passed_headers; /* ready lines for the client: retry-after, x-ratelimit-…, request-id */
   uint32_t expected_bytes;     /* of a whole answer whose length is known; 0: not */
   struct sse_reader sse;
-  bool error_whole;       /* `held` is the provider's error answer, all of it */
-  struct buf held; /* PEEKING: client's bytes so far. Whole answers: the body. Errors: the body */
+  bool error_whole; /* `held` is the provider's error answer, all of it */
+  struct buf held;  /* PEEKING: client's bytes so far. Whole answers: the body. Errors: the body */
   struct reading reading;
   enum failure_class failure;
   char failure_text[200]; /* no secrets */

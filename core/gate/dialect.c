@@ -70,12 +70,11 @@ bool dialect_read_request(const struct dialect *d, struct arena *arena, struct s
     return invalid(f, "model", "is missing; name a route, a provider/model, or a known model.");
   if (model->kind != JSON_STRING) return invalid(f, "model", "must be a string.");
   if (model->raw.len > 258) return invalid(f, "model", "is longer than 256 bytes.");
-  if (!json_plain(model->raw, &out->model)) {
-    char *decoded = arena_alloc(arena, model->raw.len);
-    size_t len = 0;
-    if (!json_unquote(model->raw, decoded, &len)) return invalid(f, "model", "must be a string.");
-    out->model = slice_of(decoded, len);
-  }
+  /* Decoded into the arena: the record is written when the body may be gone. */
+  char *decoded = arena_alloc(arena, model->raw.len);
+  size_t len = 0;
+  if (!json_unquote(model->raw, decoded, &len)) return invalid(f, "model", "must be a string.");
+  out->model = slice_of(decoded, len);
   if (out->model.len == 0) return invalid(f, "model", "is empty.");
   for (size_t i = 0; i < out->model.len; i++)
     if ((unsigned char)out->model.ptr[i] < 0x20 || out->model.ptr[i] == 0x7f)

@@ -7,12 +7,13 @@
 /* usage: {"prompt_tokens","completion_tokens","total_tokens","prompt_tokens_details":{"cached_tokens"},
  * "completion_tokens_details":{"reasoning_tokens"}}; DeepSeek names the cached part prompt_cache_hit_tokens. */
 static void read_usage(struct reading *r, struct slice usage) {
-  enum { PROMPT, COMPLETION, TOTAL, CACHED, REASONING, CACHE_HIT, FIELDS };
+  enum { PROMPT, COMPLETION, TOTAL, CACHED, WRITTEN, REASONING, CACHE_HIT, FIELDS };
   struct json_field f[FIELDS] = {
       [PROMPT] = {.key = SLICE_INIT("prompt_tokens")},
       [COMPLETION] = {.key = SLICE_INIT("completion_tokens")},
       [TOTAL] = {.key = SLICE_INIT("total_tokens")},
       [CACHED] = {.key = SLICE_INIT("prompt_tokens_details.cached_tokens")},
+      [WRITTEN] = {.key = SLICE_INIT("prompt_tokens_details.cache_write_tokens")},
       [REASONING] = {.key = SLICE_INIT("completion_tokens_details.reasoning_tokens")},
       [CACHE_HIT] = {.key = SLICE_INIT("prompt_cache_hit_tokens")},
   };
@@ -22,9 +23,12 @@ static void read_usage(struct reading *r, struct slice usage) {
   u->input_tokens = dialect_number(f[PROMPT].raw, 0);
   u->output_tokens = dialect_number(f[COMPLETION].raw, 0);
   u->cache_read_tokens = dialect_number(f[CACHED].raw, dialect_number(f[CACHE_HIT].raw, 0));
+  u->cache_write_tokens = dialect_number(f[WRITTEN].raw, 0);
   u->reasoning_tokens = dialect_number(f[REASONING].raw, 0);
   /* More cached than there is: this server counts them beside the prompt. */
   if (u->cache_read_tokens > u->input_tokens) u->input_tokens += u->cache_read_tokens;
+  uint64_t fresh = u->input_tokens - u->cache_read_tokens;
+  if (u->cache_write_tokens > fresh) u->cache_write_tokens = fresh;
   /* xAI counts reasoning beside completion_tokens: the total tells. */
   if (u->reasoning_tokens > 0 &&
       dialect_number(f[TOTAL].raw, 0) == u->input_tokens + u->output_tokens + u->reasoning_tokens)
@@ -70,6 +74,20 @@ static bool delta_speaks(struct slice delta) {
   return false;
 }
 
+/* "error": null, false or "" says that there is none. */
+static bool is_error(const struct json_field *f) {
+  return f->raw.ptr != NULL && (f->kind == JSON_OBJECT || f->kind == JSON_STRING);
+}
+
+/* [] with or without blanks. */
+static bool is_empty(struct slice array) {
+  for (size_t i = 1; i + 1 < array.len; i++)
+    if (array.ptr[i] != ' ' && array.ptr[i] != '\n' && array.ptr[i] != '\r' && array.ptr[i] != '\t') return false;
+  return array.len >= 2;
+}
+
+static void read_error(struct reading *r, struct slice body);
+
 static void read_event(struct reading *r, const struct sse_event *e) {
   r->events++;
   r->usage_only = r->is_content = false;
@@ -88,15 +106,16 @@ static void read_event(struct reading *r, const struct sse_event *e) {
       [ERROR] = {.key = SLICE_INIT("error")},
   };
   if (!json_pick(e->data, f, FIELDS)) return;
-  if (dialect_present(&f[ERROR]) && f[ERROR].raw.len > 2) {
+  if (slice_eq(e->name, SLICE("error")) || (is_error(&f[ERROR]) && f[ERROR].raw.len > 2)) {
     r->failed = true;
-    read_error_value(r, &f[ERROR]);
+    if (is_error(&f[ERROR])) read_error_value(r, &f[ERROR]);
+    else read_error(r, e->data);
     return;
   }
   bool empty = f[CHOICES].raw.ptr == NULL || f[DELTA].raw.ptr == NULL;
   if (dialect_present(&f[USAGE])) {
     read_usage(r, f[USAGE].raw);
-    r->usage_only = empty && f[CHOICES].kind == JSON_ARRAY && f[FINISH].raw.ptr == NULL;
+    r->usage_only = f[CHOICES].kind == JSON_ARRAY && is_empty(f[CHOICES].raw);
   } else if (dialect_present(&f[GROQ_USAGE])) {
     read_usage(r, f[GROQ_USAGE].raw);
   }
@@ -116,7 +135,7 @@ static void read_answer(struct reading *r, struct slice body) {
       [ERROR] = {.key = SLICE_INIT("error")},
   };
   if (!json_pick(body, f, FIELDS)) return;
-  if (dialect_present(&f[ERROR]) && f[CHOICES].raw.ptr == NULL) {
+  if (is_error(&f[ERROR]) && f[CHOICES].raw.ptr == NULL) {
     r->failed = true;
     read_error_value(r, &f[ERROR]);
     return;

@@ -46,10 +46,14 @@ enum failure_class failure_classify(unsigned status, const char *error_type, con
   default: break;
   }
   if (status >= 500) return has(error_type, "overloaded") ? FAILURE_OVERLOADED : FAILURE_SERVER_ERROR;
-  if (has(error_type, "context_length") || has(error_text, "context length") || has(error_text, "context window") ||
-      has(error_text, "prompt is too long") || has(error_text, "maximum context"))
+  if (has(error_type, "context_length") || has(error_type, "too_many_prompt_tokens") ||
+      has(error_text, "context length") || has(error_text, "context window") || has(error_text, "prompt is too long") ||
+      has(error_text, "maximum context"))
     return FAILURE_CONTEXT_LENGTH;
   if (has(error_type, "content_policy") || has(error_type, "content_filter")) return FAILURE_CONTENT_POLICY;
+  /* Some tell of a bad key with 400 (Gemini's and xAI's Chat Completions). */
+  if (has(error_type, "api_key") || has(error_text, "api key not valid") || has(error_text, "incorrect api key"))
+    return FAILURE_AUTH;
   if (money) return FAILURE_QUOTA; /* Anthropic tells of an empty balance with 400. */
   return FAILURE_INVALID;
 }

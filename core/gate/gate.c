@@ -231,9 +231,8 @@ static void closed(void *owner, struct exchange *x, enum exchange_end why) {
   request_closed(exchange_owner(x), why);
 }
 
-static void refusal(void *owner, struct slice path, const struct http_refusal *why, struct buf *headers,
-                    struct buf *body) {
-  (void)owner;
+static void refusal(void *owner, struct exchange *x, struct slice path, const struct http_refusal *why,
+                    struct buf *headers, struct buf *body) {
   static const struct {
     uint16_t status;
     enum fault_code code;
@@ -246,13 +245,14 @@ static void refusal(void *owner, struct slice path, const struct http_refusal *w
   struct fault f;
   fault_set(&f, code, "The request was refused: %s.", why->why);
   f.status = why->status;
-  char id[REQUEST_ID_BYTES];
-  memcpy(id, "req_", 4);
-  random_text(id + 4, REQUEST_ID_BYTES - 4);
+  struct request *r =
+      x != NULL ? exchange_owner(x) : request_new(owner, NULL, NULL, dialect_for_path(path), ENDPOINT_NONE);
+  if (x == NULL) r->path = arena_copy(&r->arena, path);
   buf_text(headers, "content-type: application/json\r\nx-gateway-error: true\r\nx-request-id: ");
-  buf_append(headers, id, sizeof id);
+  buf_append(headers, r->id, REQUEST_ID_BYTES);
   buf_text(headers, "\r\n");
-  dialect_for_path(path)->put_fault(body, &f, slice_of(id, sizeof id));
+  r->dialect->put_fault(body, &f, slice_of(r->id, REQUEST_ID_BYTES));
+  request_refused_below(r, &f);
 }
 
 const struct service *gate_service(void) {

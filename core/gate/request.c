@@ -25,7 +25,7 @@ struct request *request_new(struct gate *g, struct exchange *x, const struct htt
   r->dialect = d;
   r->endpoint = endpoint;
   r->head = head;
-  r->path = head->path;
+  r->path = head != NULL ? head->path : SLICE("");
   r->opened_ns = clock_ns();
   r->opened_wall_ms = clock_wall_ms();
   r->attempts_end = &r->attempts;
@@ -37,7 +37,7 @@ struct request *request_new(struct gate *g, struct exchange *x, const struct htt
   list_add_last(&g->requests, &r->link);
   g->request_count++;
   atomic_store_explicit(&g->meter->in_flight, g->request_count, memory_order_relaxed);
-  exchange_set_owner(x, r);
+  if (x != NULL) exchange_set_owner(x, r);
   return r;
 }
 
@@ -86,6 +86,14 @@ static void end_if_over(struct request *r) {
   tenure_release(g, tenure);
 }
 
+void request_refused_below(struct request *r, const struct fault *f) {
+  r->fault = *f;
+  r->refused = true;
+  r->outcome = OUTCOME_REFUSED;
+  r->status = fault_status(f);
+  end_if_over(r);
+}
+
 void request_closed(struct request *r, enum exchange_end why) {
   struct delivery *d = &r->delivery;
   d->sent_bytes = exchange_sent_bytes(d->exchange);
@@ -93,13 +101,10 @@ void request_closed(struct request *r, enum exchange_end why) {
   r->head = NULL;
   r->body = slice_of(NULL, 0);
   if (why == EXCHANGE_BROKEN || (why == EXCHANGE_TOO_SLOW && r->phase == REQUEST_READING)) {
-    r->outcome = OUTCOME_REFUSED;
-    r->status = why == EXCHANGE_TOO_SLOW ? 408 : 400;
-    fault_set(&r->fault, why == EXCHANGE_TOO_SLOW ? FAULT_HEAD_TOO_SLOW : FAULT_BAD_HTTP,
-              "The request's body did not arrive whole.");
+    r->outcome = OUTCOME_REFUSED; /* request_refused_below has told why */
   } else if (why != EXCHANGE_FINISHED) {
     r->outcome = OUTCOME_CLIENT_GONE;
-    if (r->status == 0) r->status = 499;
+    r->status = 499;
     for (struct attempt *a = r->attempts; a != NULL; a = a->next)
       if (a->phase < ATTEMPT_DONE) attempt_cancel(a, FAILURE_CLIENT_GONE);
   }

@@ -85,8 +85,11 @@ struct request {
 };
 
 /* For the gate. */
+/* x and head are NULL for a head that the connection refused. */
 struct request *request_new(struct gate *g, struct exchange *x, const struct http_head *head, const struct dialect *d,
                             enum endpoint endpoint);
+/* The connection itself refused the request, and has answered. Frees r when it had no exchange. */
+void request_refused_below(struct request *r, const struct fault *f);
 void request_refuse(struct request *r, const struct fault *f); /* whatever has been sent so far */
 void request_shut(struct request *r, const struct fault *f);   /* ends its attempts and refuses: the gateway stops */
 void request_ready(struct request *r);                         /* the body is complete */
@@ -105,7 +108,7 @@ struct target *request_target(struct request *r, struct slice name);
 void request_attempt_committed(struct request *r, struct attempt *a); /* its first content is there: it is the source */
 void request_attempt_failed(struct request *r, struct attempt *a);    /* may free r */
 void request_attempt_ended(struct request *r);                        /* may free r */
-void request_end(struct request *r);                       /* that was all */
+void request_end(struct request *r);                                  /* that was all */
 void request_write(struct request *r, struct slice bytes); /* to the client; pauses the source when it is slow */
 
 #endif

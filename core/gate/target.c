@@ -15,11 +15,19 @@ struct target_state *target_state_first(void) {
   return atomic_load_explicit(&first, memory_order_acquire);
 }
 
-struct target_state *target_state_of(struct slice name) {
-  pthread_mutex_lock(&lock);
-  if (count >= TARGET_STATES_MAX) name = SLICE("other");
+static struct target_state *find(struct slice name) {
   struct target_state *s = atomic_load_explicit(&first, memory_order_relaxed);
   while (s != NULL && !slice_eq(slice_text(s->name), name)) s = s->next;
+  return s;
+}
+
+struct target_state *target_state_of(struct slice name) {
+  pthread_mutex_lock(&lock);
+  struct target_state *s = find(name);
+  if (s == NULL && count >= TARGET_STATES_MAX) {
+    name = SLICE("other");
+    s = find(name);
+  }
   if (s == NULL) {
     s = mem_new(struct target_state);
     s->name = mem_text(name.ptr, name.len);

@@ -13,7 +13,7 @@ FIELD("latency_ms", "number", put_ms(out, r->ended_ns - r->opened_ns), "From the
 FIELD("cost_usd", "number", put_usd(out, r->cost_pico_usd), "Exact cost of all attempts, by the price table.")
 FIELD("ts", "text", put_date(out, r->opened_wall_ms), "When the request came, RFC 3339, UTC.")
 FIELD("outcome", "text", put_text(out, slice_text(outcome_name(r->outcome))), "`ok`, `refused` (the gateway said no), `failed` (no attempt succeeded, or the answer broke off), `client_gone`.")
-FIELD("status", "integer", buf_u64(out, r->status), "HTTP status the client got; 499 when it left before one.")
+FIELD("status", "integer", buf_u64(out, r->status), "HTTP status the client got; 499 when it left before the end.")
 FIELD("error_code", "text or null", put_code(out, r), "The gateway's own error code (errors.md), when it said one.")
 FIELD("error", "text or null", put_error(out, r), "What the gateway said, without its advice.")
 FIELD("finish_reason", "text or null", put_name(out, finish_reason_name(r->source ? r->source->reading.finish : FINISH_NONE)), "`stop`, `length`, `tool_calls`, `refusal`, `pause`, `other`.")

@@ -263,7 +263,7 @@ void exchange_reset(struct exchange *x) {
 void exchange_refuse(struct conn *c, struct slice path, const struct http_refusal *why, bool to_head) {
   struct listener *s = c->listener;
   struct buf headers = {0}, body = {0};
-  s->service->refusal(s->owner, path, why, &headers, &body);
+  s->service->refusal(s->owner, c->exchange, path, why, &headers, &body);
   write_head(c, why->status, buf_view(&headers), FRAMED_LENGTH, body.len, THEN_CLOSE);
   struct iovec part = {body.ptr, body.len};
   conn_send(c, &part, to_head || body.len == 0 ? 0 : 1);

@@ -52,10 +52,11 @@ struct service {
   /* The end of x, exactly once for each opened. x is not valid afterwards, and takes no more writes here. */
   void (*closed)(void *owner, struct exchange *x, enum exchange_end why);
   /* The body and headers of an answer to what the connection itself refuses (bad framing, limits, deadlines), in the
-   * dialect that path belongs to. path is empty when unknown, and cut after 256 bytes when the head was refused.
-   * Writes header lines ("name: value\r\n") and a body. */
-  void (*refusal)(void *owner, struct slice path, const struct http_refusal *why, struct buf *headers,
-                  struct buf *body);
+   * dialect that path belongs to. x: the exchange whose body is refused, closed afterwards; NULL when its head was.
+   * path is empty when unknown, and cut after 256 bytes when the head was refused. Writes header lines ("name:
+   * value\r\n") and a body. */
+  void (*refusal)(void *owner, struct exchange *x, struct slice path, const struct http_refusal *why,
+                  struct buf *headers, struct buf *body);
 };
 
 struct server_limits {

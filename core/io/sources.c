@@ -82,30 +82,35 @@ bool sources_read(struct sources *s, const char *path, struct slice *out, struct
   return true;
 }
 
+static const uint64_t HASH_START = 0xcbf29ce484222325u; /* FNV-1a, 64 bits */
+
 static uint64_t fnv(uint64_t hash, const char *bytes, size_t len) {
   for (size_t i = 0; i < len; i++) hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3u;
   return hash;
 }
 
+static uint64_t add_to_hash(uint64_t hash, const char *path, const struct buf *text) {
+  hash = fnv(hash, path, strlen(path) + 1);
+  hash = fnv(hash, text->ptr, text->len);
+  return fnv(hash, "", 1);
+}
+
 uint64_t sources_hash(const struct sources *s) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (unsigned i = 0; i < s->count; i++) {
-    hash = fnv(hash, s->files[i].path, strlen(s->files[i].path) + 1);
-    hash = fnv(hash, s->files[i].text.ptr, s->files[i].text.len);
-    hash = fnv(hash, "", 1);
-  }
+  uint64_t hash = HASH_START;
+  for (unsigned i = 0; i < s->count; i++) hash = add_to_hash(hash, s->files[i].path, &s->files[i].text);
   return hash;
 }
 
-bool sources_stale(const struct sources *s) {
+uint64_t sources_hash_on_disk(const struct sources *s) {
+  uint64_t hash = HASH_START;
   for (unsigned i = 0; i < s->count; i++) {
     struct buf now = {0};
     struct err e;
-    bool same = read_file(s->files[i].path, &now, &e) && slice_eq(buf_view(&now), buf_view(&s->files[i].text));
+    if (!read_file(s->files[i].path, &now, &e)) now.len = 0;
+    hash = add_to_hash(hash, s->files[i].path, &now);
     buf_done(&now);
-    if (!same) return true;
   }
-  return false;
+  return hash;
 }
 
 const char *sources_path(const struct sources *s, unsigned index) {

@@ -21,8 +21,8 @@ void sources_unref(struct sources *s); /* NULL is fine */
 bool sources_read(struct sources *s, const char *path, struct slice *out, struct err *e);
 /* A digest of all paths and texts read so far, in the order of their paths. */
 uint64_t sources_hash(const struct sources *s);
-/* Whether a file that was read differs on disk now. For --dev. */
-bool sources_stale(const struct sources *s);
+/* The same digest over what the files hold now; an unreadable one counts as empty. For --dev. */
+uint64_t sources_hash_on_disk(const struct sources *s);
 /* The i-th path, NULL past the last. */
 const char *sources_path(const struct sources *s, unsigned index);
 

@@ -12,12 +12,14 @@
 
 #include "base/memory.h"
 #include "base/must.h"
+#include "io/trust.h"
 #include "io/upstream.h"
 
 enum { RECORD_BYTES = 16 * 1024 };
 
 struct uptls {
   SSL_CTX *shared;
+  struct trust *trust;
   char *server_name;    /* for SNI; NULL for an address */
   SSL_SESSION *session; /* the newest, offered by the next handshake */
 };
@@ -25,9 +27,6 @@ struct uptls {
 struct handshake {
   struct timer deadline;
 };
-
-/* Gathers small parts into one record. */
-static _Thread_local char record[RECORD_BYTES];
 
 static int keep_session(SSL *ssl, SSL_SESSION *session) {
   struct uptls *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
@@ -43,16 +42,14 @@ static const char *last_reason(void) {
 }
 
 struct uptls *uptls_new(struct slice host, const char *ca_file, bool insecure, struct err *e) {
-  ERR_clear_error();
+  struct trust *trust = trust_take(ca_file, e);
+  if (trust == NULL) return NULL;
   SSL_CTX *shared = SSL_CTX_new(TLS_client_method());
   must(shared != NULL);
-  if ((ca_file ? SSL_CTX_load_verify_file(shared, ca_file) : SSL_CTX_set_default_verify_paths(shared)) != 1) {
-    err_set(e, "cannot read certificates of %s: %s", ca_file ? ca_file : "the system", last_reason());
-    SSL_CTX_free(shared);
-    return NULL;
-  }
   struct uptls *t = mem_new(struct uptls);
   t->shared = shared;
+  t->trust = trust;
+  SSL_CTX_set1_cert_store(shared, trust_store(trust));
   SSL_CTX_set_app_data(shared, t);
   must(SSL_CTX_set_min_proto_version(shared, TLS1_2_VERSION) == 1);
   SSL_CTX_set_options(shared, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
@@ -65,14 +62,14 @@ struct uptls *uptls_new(struct slice host, const char *ca_file, bool insecure, s
   SSL_CTX_sess_set_new_cb(shared, keep_session);
 
   char *name = mem_text(host.ptr, host.len);
-  X509_VERIFY_PARAM *trust = SSL_CTX_get0_param(shared);
+  X509_VERIFY_PARAM *checks = SSL_CTX_get0_param(shared);
   unsigned char address[sizeof(struct in6_addr)];
   if (inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1) {
-    must(X509_VERIFY_PARAM_set1_ip_asc(trust, name) == 1);
+    must(X509_VERIFY_PARAM_set1_ip_asc(checks, name) == 1);
     mem_free(name);
   } else {
-    X509_VERIFY_PARAM_set_hostflags(trust, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-    must(X509_VERIFY_PARAM_set1_host(trust, name, 0) == 1);
+    X509_VERIFY_PARAM_set_hostflags(checks, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    must(X509_VERIFY_PARAM_set1_host(checks, name, 0) == 1);
     t->server_name = name;
   }
   SSL_CTX_set_verify(shared, insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
@@ -82,6 +79,7 @@ struct uptls *uptls_new(struct slice host, const char *ca_file, bool insecure, s
 void uptls_free(struct uptls *t) {
   SSL_SESSION_free(t->session);
   SSL_CTX_free(t->shared);
+  trust_release(t->trust);
   mem_free(t->server_name);
   mem_free(t);
 }
@@ -139,8 +137,9 @@ void uptls_end(struct upconn *x) {
   SSL_free(x->ssl);
 }
 
-/* The bytes of the next record. The same parts always give the same bytes, as OpenSSL demands of a repeated write. */
-static struct slice next_record(const struct iovec *parts, int count, size_t skip, bool *copied) {
+/* The bytes of the next record, small parts gathered in `record`. The same parts always give the same bytes, as OpenSSL
+ * demands of a repeated write. */
+static struct slice next_record(const struct iovec *parts, int count, size_t skip, char *record, bool *copied) {
   size_t len = 0;
   *copied = false;
   for (int i = 0; i < count && len < RECORD_BYTES; i++) {
@@ -160,10 +159,11 @@ static struct slice next_record(const struct iovec *parts, int count, size_t ski
 }
 
 ssize_t uptls_send(struct upconn *x, const struct iovec *parts, int count) {
+  char record[RECORD_BYTES];
   size_t total = 0;
   for (;;) {
     bool copied;
-    struct slice next = next_record(parts, count, total, &copied);
+    struct slice next = next_record(parts, count, total, record, &copied);
     if (next.len == 0) return (ssize_t)total;
     size_t took = 0;
     ERR_clear_error();
@@ -190,6 +190,8 @@ ssize_t uptls_recv(struct upconn *x, char *at, size_t room) {
     total += got;
   } while (total < room && SSL_has_pending(x->ssl));
   int wants = done == 1 ? SSL_ERROR_NONE : SSL_get_error(x->ssl, done);
+  /* A session ticket on the way made OpenSSL set up a buffer for writing, 16 KB that it would keep until it writes. */
+  SSL_free_buffers(x->ssl);
   if (total > 0) {
     /* What OpenSSL keeps does not show on the socket: more bytes, or an end that it will report again. */
     if (wants != SSL_ERROR_WANT_READ && wants != SSL_ERROR_WANT_WRITE && (done != 1 || SSL_has_pending(x->ssl)))

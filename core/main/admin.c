@@ -154,8 +154,9 @@ static void closed(void *owner, struct exchange *x, enum exchange_end why) {
   if (ask != NULL) ask->exchange = NULL;
 }
 
-static void refusal(void *owner, struct slice path, const struct http_refusal *why, struct buf *headers,
+static void refusal(void *owner, struct exchange *x, struct slice path, const struct http_refusal *why, struct buf *headers,
                     struct buf *body) {
+  (void)x;
   (void)owner;
   (void)path;
   buf_text(headers, "content-type: application/json\r\n");

@@ -321,6 +321,10 @@ static bool add_key(struct build *b, const struct value *v, uint32_t index) {
   if (bytes.len < KEY_BYTES_MIN)
     return err_set(b->e, "%s:%d: %s is shorter than %d bytes: it could be guessed\n  for example: openssl rand -hex 24",
                    b->name, secret->line, shown, KEY_BYTES_MIN);
+  for (uint32_t i = 0; i < key_table_count(c->keys); i++)
+    if (strcmp(key_table_at(c->keys, i)->name, name->text.ptr) == 0)
+      return err_set(b->e, "%s:%d: there are two keys named \"%s\"; traces could not tell them apart", b->name,
+                     name->line, name->text.ptr);
   struct key key = {.name = copy(name->text.ptr)};
   if (team != NULL) {
     key.team = team_named(c, team->text);
@@ -396,6 +400,25 @@ static bool set_prices(struct build *b, const struct value *own) {
   return fine;
 }
 
+/* "host:port", "[v6]:port", ":port" */
+static bool is_address(const char *address) {
+  const char *colon = strrchr(address, ':');
+  uint64_t port;
+  if (colon == NULL || !slice_to_u64(slice_text(colon + 1), &port) || port > 65535) return false;
+  struct slice host = slice_of(address, (size_t)(colon - address));
+  bool six = slice_starts(host, SLICE("[")) && slice_ends(host, SLICE("]"));
+  return six || slice_find_byte(host, ':') < 0;
+}
+
+static bool address_fits(struct build *b, const struct value *in, const char *key, const char *shown,
+                         const char *address) {
+  if (is_address(address)) return true;
+  const struct value *v = value_get(in, key);
+  return err_set(
+      b->e, "%s:%d: %s must be an address with a port from 0 to 65535, not \"%s\"\n  for example: \"127.0.0.1:8080\"",
+      b->name, v ? v->line : 0, shown, address);
+}
+
 /* Who may reach an address from elsewhere must have been asked for a key. */
 static bool is_loopback(const char *address) {
   struct slice s = slice_text(address);
@@ -419,6 +442,9 @@ static bool set_process(struct build *b, const struct value *tree) {
   c->keep_alive_ms = (uint32_t)schema_ms(limits, "limits.keep_alive");
   c->write_idle_ms = (uint32_t)schema_ms(limits, "limits.write_idle");
   c->connections = (uint32_t)schema_integer(limits, "limits.connections");
+  if (!address_fits(b, tree, "listen", "listen", c->listen) ||
+      !address_fits(b, admin, "listen", "admin.listen", c->admin_listen))
+    return false;
   if (c->workers > METER_WORKERS_MAX)
     return err_set(b->e, "%s:%d: workers must be at most %d", b->name, value_get(tree, "workers")->line,
                    METER_WORKERS_MAX);

@@ -143,7 +143,7 @@ static int check(struct arguments *a) {
 static const char *admin_address(struct arguments *a, char *out, size_t cap) {
   struct err e;
   struct sources *sources = sources_new();
-  struct value *tree = a->admin == NULL && a->config != NULL ? plain_load(a->config, sources, &e) : NULL;
+  struct value *tree = a->config != NULL ? plain_load(a->config, sources, &e) : NULL;
   const struct value *admin = value_get(tree, "admin"), *token = value_get(admin, "token");
   snprintf(out, cap, "%s", a->admin ? a->admin : schema_text(admin, "admin.listen"));
   if (token != NULL && getenv("MOONGATE_ADMIN_TOKEN") == NULL) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/footprint.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/must.h"
@@ -27,6 +28,7 @@ struct reloader {
   struct generation *current;       /* borrowed: the workers free it */
   struct sources *sources, *before; /* of the running generation, and of the one before it */
   struct timer watch;
+  uint64_t tried_hash; /* of the files as --dev last tried them */
 };
 
 struct job {
@@ -47,6 +49,7 @@ static void free_generation(void *owner, void *argument) {
   struct generation *g = argument;
   log_debug("reload", "generation %u has drained", g->number);
   load_generation_free(g);
+  footprint_shrink();
 }
 
 static void released(struct generation *g) {
@@ -130,6 +133,7 @@ static void finish(void *owner, void *argument) {
              result->restart[0] ? "; these wait for a restart: " : "", result->restart);
   if (job->done != NULL) job->done(job->owner, result);
   mem_free(job);
+  footprint_shrink();
 }
 
 static void tell(struct job *job) {
@@ -200,7 +204,6 @@ static void reload(void *owner, void *argument) {
   struct reload_result *result = &job->result;
   struct err e = {""};
   result->generation = r->number;
-  if (r->tls != NULL && !tls_identity_reload(r->tls, &e)) log_error("tls", "the certificate in use stays: %s", e.text);
   struct sources *sources;
   if (job->kind == RELOAD_BACK && r->before == NULL) {
     snprintf(result->error, sizeof result->error, "there is no generation before this one to go back to");
@@ -210,6 +213,11 @@ static void reload(void *owner, void *argument) {
   }
   sources = job->kind == RELOAD_BACK ? sources_ref(r->before) : sources_new();
   struct generation *g = build(r, sources, result, &e);
+  if (g != NULL && r->tls != NULL && !tls_identity_reload(r->tls, &e)) {
+    err_before(&e, "tls, the certificate in use stays: ");
+    load_generation_free(g);
+    g = NULL;
+  }
   if (g == NULL) {
     snprintf(result->error, sizeof result->error, "%s", e.text);
     atomic_fetch_add(&meter_reloads_failed, 1);
@@ -249,10 +257,10 @@ void reload_now(struct reloader *r, enum reload_kind kind,
 
 static void look(void *owner) {
   struct reloader *r = owner;
-  static _Thread_local bool told; /* a broken file is told once, not twice a second */
-  bool stale = sources_stale(r->sources);
-  if (stale && !told) reload_now(r, RELOAD_FILES, NULL, NULL);
-  told = stale;
+  uint64_t on_disk = sources_hash_on_disk(r->sources);
+  /* What was refused once is not tried again until it changes. */
+  if (on_disk != sources_hash(r->sources) && on_disk != r->tried_hash) reload_now(r, RELOAD_FILES, NULL, NULL);
+  r->tried_hash = on_disk;
   timer_set_ms(&r->watch, WATCH_MS);
 }
 

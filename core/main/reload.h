@@ -35,7 +35,7 @@ struct reloader *reloader_new(const struct reload_options *options, struct loop 
 const struct config *reloader_config(const struct reloader *r); /* the first generation's; valid until reloader_start */
 unsigned reloader_workers(const struct reloader *r);            /* how many the first generation wants */
 /* Starts the thread and hands the first generation to the workers. tls, NULL for none: its files are read again with
- * each reload; a certificate that cannot be read is logged and the one in use stays. */
+ * each reload; one that cannot be used refuses the reload. */
 void reloader_start(struct reloader *r, struct worker *workers, unsigned count, struct tls_identity *tls);
 /* Any thread; done(owner, result) on the main loop, once. owner may be NULL: the result is only logged. */
 void reload_now(struct reloader *r, enum reload_kind kind,

@@ -7,7 +7,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include "base/footprint.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/secret.h"
@@ -137,12 +136,12 @@ static int start(struct server *s, const struct server_options *options, const c
   snprintf(host, sizeof host, "%.*s", (int)(strrchr(c->listen, ':') - c->listen), c->listen);
   snprintf(admin_host, sizeof admin_host, "%.*s", (int)(strrchr(c->admin_listen, ':') - c->admin_listen),
            c->admin_listen);
-  for (unsigned i = 0; i < s->worker_count; i++) worker_start(&s->workers[i]);
+  /* The generation is posted before the threads run: no request can come before it. */
   reloader_start(s->reloader, s->workers, s->worker_count, s->tls);
+  for (unsigned i = 0; i < s->worker_count; i++) worker_start(&s->workers[i]);
   printf("moongate: ready on %s:%u (admin %s:%u)\n", host, listener_port(s->workers[0].listener), admin_host,
          listener_port(s->admin.listener));
   fflush(stdout);
-  footprint_shrink();
   return 0;
 }
 

@@ -410,8 +410,9 @@ static void closed(void *owner, struct exchange *x, enum exchange_end why) {
   arena_done(&arena);
 }
 
-static void refusal(void *owner, struct slice path, const struct http_refusal *why, struct buf *headers,
+static void refusal(void *owner, struct exchange *x, struct slice path, const struct http_refusal *why, struct buf *headers,
                     struct buf *body) {
+  (void)x;
   struct sim_worker *w = owner;
   const struct sim_dialect *dialect = w->simulator->only;
   for (unsigned i = 0; i < SIM_DIALECTS && dialect == NULL; i++)

@@ -7,13 +7,13 @@
 #include "script/run.h"
 #include "script/script.h"
 
-static _Noreturn void refuse_value(lua_State *L, int index, int function) {
+/* Raises with the line where the hook is defined: the run has no frame of the script any more. */
+static _Noreturn void refuse(lua_State *L, int function, const char *what) {
   lua_Debug place;
-  const char *kind = luaL_typename(L, index);
   lua_rawgeti(L, LUA_REGISTRYINDEX, function); /* … function */
   lua_getinfo(L, ">S", &place);                /* … */
-  luaL_error(L, "%s:%d: `%s` must return targets from gw.pool, gw.target or gw.targets, lists of them, gw.refuse(…), "
-                "or nothing, not a %s", place.short_src, place.linedefined, run_hook_name(run_hook_now(L)), kind);
+  luaL_error(L, "%s:%d: `%s` must return targets from gw.pool, gw.target or gw.targets, lists of them, gw.refuse(…) "
+                "alone, or nothing, not %s", place.short_src, place.linedefined, run_hook_name(run_hook_now(L)), what);
   abort();
 }
 
@@ -23,14 +23,12 @@ static void read_value(lua_State *L, struct choice *out, int function, int depth
   switch (lua_type(L, -1)) {
     case LUA_TUSERDATA: {
       struct target *target = api_target_at(L, -1, s);
-      if (target == NULL) refuse_value(L, -1, function);
+      if (target == NULL) refuse(L, function, "an object of another kind");
       if (out->count < CHOICE_MAX) out->targets[out->count++] = target;
       return;
     }
     case LUA_TTABLE:
-      if (depth == CHOICE_DEPTH_MAX) {
-        luaL_error(L, "`%s` returned lists nested deeper than %d", run_hook_name(run_hook_now(L)), CHOICE_DEPTH_MAX);
-      }
+      if (depth == CHOICE_DEPTH_MAX) refuse(L, function, "lists nested deeper than 8");
       luaL_checkstack(L, 4, NULL);
       for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL && out->count < CHOICE_MAX; i++) { /* … list value */
         read_value(L, out, function, depth + 1);
@@ -38,7 +36,7 @@ static void read_value(lua_State *L, struct choice *out, int function, int depth
       }
       lua_pop(L, 1); /* … list */
       return;
-    default: refuse_value(L, -1, function);
+    default: refuse(L, function, lua_pushfstring(L, "a %s", luaL_typename(L, -1)));
   }
 }
 

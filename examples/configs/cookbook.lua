@@ -17,7 +17,7 @@ return {
     fastest = { policy = "../policies/fastest.lua", targets = { small, large } },
     team_pools = {
       policy = "../policies/team_pools.lua",
-      pools = { search = { large }, default = { small } },
+      pools = { search = { large } },
       options = { teams = { "search" } },
     },
     retry_once = { policy = "../policies/retry_once.lua", targets = { small, large } },

@@ -28,4 +28,8 @@ function P:retry(_, attempt)
   return attempt.target, self.others[attempt.target]
 end
 
+P.examples = {
+  { req = {}, gives = {} },
+}
+
 return P

@@ -22,4 +22,8 @@ function P:route(req)
   return self.orders[tonumber(gw.hash(name, 8), 16) % #self.orders + 1]
 end
 
+P.examples = {
+  { req = {}, gives = {} },
+}
+
 return P

@@ -1,22 +1,26 @@
--- team_pools: each team gets its own pool; a team without one gets the default pool, or is refused.
--- Route: { policy = "team_pools.lua", pools = { search = {…}, default = {…} }, options = { teams = { "search" } } }.
+-- team_pools: each team gets the pool of its own name; whoever has none is refused.
+-- Route: { policy = "team_pools.lua", pools = { search = {…} }, options = { teams = { "search" } } }.
 local P = { api = 1 }
 
 P.options = {
-  teams = { type = "list", default = {}, doc = "teams that have a pool of their own name" },
-  strict = { type = "boolean", default = false, doc = "refuse other teams instead of giving them the default pool" },
+  teams = { type = "list", default = {}, doc = "the teams, each with a pool of its name" },
 }
 
 function P.setup(opts)
   local pools = {}
   for _, team in ipairs(opts.teams) do pools[team] = gw.pool(team) end
-  return { pools = pools, default = not opts.strict and gw.pool("default") }
+  return { pools = pools }
 end
 
 function P:route(req)
-  local pool = self.pools[req.team] or self.default
+  local pool = self.pools[req.team]
   if pool then return pool end
   return gw.refuse(403, "Team " .. (req.team or "none") .. " has no models on this route.", "team_without_pool")
 end
+
+P.examples = {
+  { req = { team = "a team that nobody has" }, refuses = 403 },
+  { req = {}, refuses = 403 },
+}
 
 return P
