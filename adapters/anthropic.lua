@@ -54,6 +54,6 @@ return {
   },
   errors = {
     { status = 400, type = "invalid_request_error", match = "prompt is too long", class = "context_length" },
-    { status = 400, match = "credit balance is too low", class = "permission" },
+    { status = 400, match = "credit balance is too low", class = "quota" },
   },
 }

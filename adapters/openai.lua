@@ -42,6 +42,6 @@ return {
   },
   errors = {
     { status = 400, code = "context_length_exceeded", class = "context_length" },
-    { status = 429, code = "insufficient_quota", class = "permission" },
+    { status = 429, code = "insufficient_quota", class = "quota" },
   },
 }

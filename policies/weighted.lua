@@ -1,4 +1,4 @@
--- Spreads requests over the route's targets by their weights; the others follow as fallbacks, in the order of the config.
+-- Spreads requests over the route's targets by their weights; the others follow as fallbacks, in the config's order.
 -- Smooth: of weights 5, 1, 1 it makes a b a c a a a and not a a a a a b c (the way nginx balances its upstreams).
 -- It counts per worker, so shares hold within a worker's requests; a target of weight 0 is only a fallback.
 local P = { api = 1, doc = "targets by weight, the others as fallbacks" }

@@ -11,8 +11,8 @@ static unsigned char lower(unsigned char c) {
   return c >= 'A' && c <= 'Z' ? (unsigned char)(c + 32) : c;
 }
 
-bool slice_eq_nocase(struct slice a, struct slice b) {
-  if (a.len != b.len) return false;
+bool slice_eq_nocase_rest(struct slice a, struct slice b) {
+  if (memcmp(a.ptr, b.ptr, a.len) == 0) return true; /* names come in lower case, nearly always */
   for (size_t i = 0; i < a.len; i++)
     if (lower((unsigned char)a.ptr[i]) != lower((unsigned char)b.ptr[i])) return false;
   return true;
@@ -55,27 +55,59 @@ bool slice_to_u64(struct slice s, uint64_t *out) {
   return true;
 }
 
+enum { SPARE_MAX = 16, SPARE_LEAST_BYTES = 32 << 10, SPARE_MOST_BYTES = 1 << 20, SPARE_ALL_BYTES = 4 << 20 };
+
+/* The thread's own; the last one put is the first one taken. */
+static _Thread_local struct spare {
+  struct buf bufs[SPARE_MAX];
+  unsigned count;
+  size_t bytes;
+  bool keeps;
+} spare;
+
+static bool spare_put(const struct buf *b) {
+  if (!spare.keeps || b->cap < SPARE_LEAST_BYTES || b->cap > SPARE_MOST_BYTES) return false;
+  if (spare.count == SPARE_MAX || spare.bytes + b->cap > SPARE_ALL_BYTES) return false;
+  spare.bufs[spare.count++] = *b;
+  spare.bytes += b->cap;
+  return true;
+}
+
+/* One that fits without wasting more than three times its use. */
+static bool spare_take(struct buf *b, size_t need) {
+  for (unsigned i = spare.count; i-- > 0;) {
+    struct buf found = spare.bufs[i];
+    if (found.cap < need || found.cap / 4 > need) continue;
+    memmove(&spare.bufs[i], &spare.bufs[i + 1], (spare.count - i - 1) * sizeof found);
+    spare.count--;
+    spare.bytes -= found.cap;
+    *b = (struct buf){.ptr = found.ptr, .cap = found.cap};
+    return true;
+  }
+  return false;
+}
+
+void buf_keep_spare(bool keep) {
+  spare.keeps = keep;
+  while (!keep && spare.count > 0) mem_free(spare.bufs[--spare.count].ptr);
+  if (!keep) spare.bytes = 0;
+}
+
 void buf_done(struct buf *b) {
-  mem_free(b->ptr);
+  if (!spare_put(b)) mem_free(b->ptr);
   *b = (struct buf){0};
 }
 
 char *buf_reserve(struct buf *b, size_t bytes) {
   size_t need = b->len + bytes + BUF_SLACK;
   must(need >= bytes);
-  if (need > b->cap) {
+  if (need > b->cap && !(b->ptr == NULL && need >= SPARE_LEAST_BYTES && spare_take(b, need))) {
     size_t cap = b->cap < 256 ? 256 : b->cap * 2;
     if (cap < need) cap = need;
     b->ptr = mem_resize(b->ptr, cap);
     b->cap = cap;
   }
   return b->ptr + b->len;
-}
-
-void buf_append(struct buf *b, const void *bytes, size_t len) {
-  char *at = buf_reserve(b, len);
-  if (len > 0) memcpy(at, bytes, len);
-  b->len += len;
 }
 
 void buf_fill(struct buf *b, const char *format, ...) {
@@ -91,13 +123,13 @@ void buf_fill(struct buf *b, const char *format, ...) {
 }
 
 size_t digits_u64(char *at, uint64_t number) {
-  char reversed[20];
-  size_t count = 0;
-  do {
-    reversed[count++] = (char)('0' + number % 10);
-    number /= 10;
-  } while (number > 0);
-  for (size_t i = 0; i < count; i++) at[i] = reversed[count - 1 - i];
+  if (number < 10) {
+    *at = (char)('0' + number);
+    return 1;
+  }
+  size_t count = 1;
+  for (uint64_t rest = number; rest >= 10; rest /= 10) count++;
+  for (size_t i = count; i-- > 0; number /= 10) at[i] = (char)('0' + number % 10);
   return count;
 }
 

@@ -45,9 +45,13 @@ static inline struct slice slice_from(struct slice s, size_t from) {
   return from >= s.len ? (struct slice){s.ptr + s.len, 0} : (struct slice){s.ptr + from, s.len - from};
 }
 
-bool slice_eq_nocase(struct slice a, struct slice b); /* ASCII only */
-int slice_compare(struct slice a, struct slice b);    /* byte order, as memcmp */
-struct slice slice_trim(struct slice s);              /* spaces and tabs off both ends */
+bool slice_eq_nocase_rest(struct slice a, struct slice b); /* for slice_eq_nocase only: of the same length */
+/* ASCII only. Header names are compared with many candidates: nearly all differ in length or first letter. */
+static inline bool slice_eq_nocase(struct slice a, struct slice b) {
+  return a.len == b.len && (a.len == 0 || (((a.ptr[0] ^ b.ptr[0]) & 0xdf) == 0 && slice_eq_nocase_rest(a, b)));
+}
+int slice_compare(struct slice a, struct slice b); /* byte order, as memcmp */
+struct slice slice_trim(struct slice s);           /* spaces and tabs off both ends */
 /* Offset of the first `byte` / of the first `part`, or -1. */
 ptrdiff_t slice_find_byte(struct slice s, char byte);
 ptrdiff_t slice_find(struct slice s, struct slice part);
@@ -66,11 +70,21 @@ enum { BUF_SLACK = 64 };
 void buf_done(struct buf *b); /* frees and empties */
 /* Room for `bytes` more behind len; returns where to write. Does not change len. */
 char *buf_reserve(struct buf *b, size_t bytes);
-void buf_append(struct buf *b, const void *bytes, size_t len);
+static inline void buf_append(struct buf *b, const void *bytes, size_t len);
 void buf_fill(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3))); /* never on the hot path */
 void buf_u64(struct buf *b, uint64_t number);                                                /* decimal */
 void buf_i64(struct buf *b, int64_t number);
 void buf_drop_front(struct buf *b, size_t bytes);
+
+/* From now on this thread keeps a few large buffers (32 KiB to 1 MiB, 4 MiB in all) that buf_done would free, the last
+ * used first: a body then lands in memory that is mapped already, and warm. buf_keep_spare(false) frees them. */
+void buf_keep_spare(bool keep);
+
+static inline void buf_append(struct buf *b, const void *bytes, size_t len) {
+  char *at = b->cap - b->len >= len + BUF_SLACK && b->ptr != NULL ? b->ptr + b->len : buf_reserve(b, len);
+  if (len > 0) memcpy(at, bytes, len);
+  b->len += len;
+}
 
 static inline void buf_slice(struct buf *b, struct slice s) {
   buf_append(b, s.ptr, s.len);

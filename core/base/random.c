@@ -1,4 +1,4 @@
-/* random: getrandom in blocks of 256 bytes. Any thread. */
+/* random: getrandom in blocks. Any thread. */
 #include "base/random.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "base/must.h"
 
 void random_bytes(void *out, size_t bytes) {
-  static _Thread_local unsigned char pool[256]; /* 256 bytes: getrandom never stops short of that (getrandom(2)) */
+  static _Thread_local unsigned char pool[2048]; /* of a seeded system getrandom never waits, nor stops short */
   static _Thread_local size_t left;
   unsigned char *at = out;
   while (bytes > 0) {

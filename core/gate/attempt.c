@@ -124,6 +124,11 @@ static void done(struct attempt *a) {
 
 static void arm(struct attempt *a, uint64_t now);
 
+/* The stream's own end was seen, a good one or the provider's error: what the transport does now does not matter. */
+static bool said_all(const struct attempt *a) {
+  return a->reading.complete || a->reading.failed;
+}
+
 void attempt_pause(struct attempt *a) {
   if (a->call != NULL) upcall_pause(a->call);
 }
@@ -132,7 +137,7 @@ void attempt_resume(struct attempt *a) {
   if (a->call == NULL) return;
   /* A client that would not read is not a provider that would not write. */
   a->last_content_ns = clock_ns();
-  if (!a->reading.complete) arm(a, a->last_content_ns);
+  if (!said_all(a)) arm(a, a->last_content_ns);
   upcall_resume(a->call);
 }
 
@@ -167,7 +172,7 @@ static void clock_fired(void *owner) {
   char text[120];
   if (a->phase == ATTEMPT_FLOWING && !a->streams) { /* delivered; only the transport's end did not come */
     done(a);
-  } else if (a->phase == ATTEMPT_FLOWING && a->reading.complete) { /* the same after the terminal event */
+  } else if (a->phase == ATTEMPT_FLOWING && said_all(a)) { /* the same after the terminal event */
     finish_stream(a);
   } else if (now >= a->total_due_ns) {
     snprintf(text, sizeof text, "the answer was not complete after %u ms (timeouts.total)", t->total_ms);
@@ -338,7 +343,9 @@ static void read_headers(struct attempt *a, const struct http_head *head) {
     if (h->name.len == 12 && slice_eq_nocase(h->name, SLICE("content-type"))) {
       a->content_type = arena_copy(&r->arena, h->value);
     } else if (slice_eq_nocase(h->name, SLICE("x-request-id")) || slice_eq_nocase(h->name, SLICE("request-id"))) {
-      snprintf(a->provider_request_id, sizeof a->provider_request_id, "%.*s", (int)h->value.len, h->value.ptr);
+      size_t len = h->value.len < sizeof a->provider_request_id ? h->value.len : sizeof a->provider_request_id - 1;
+      memcpy(a->provider_request_id, h->value.ptr, len);
+      a->provider_request_id[len] = '\0';
     } else if (passes(h->name)) {
       if (slice_eq_nocase(h->name, SLICE("retry-after"))) a->retry_after_ms = retry_after_ms(h->value);
       buf_slice(pass, h->name);
@@ -376,7 +383,7 @@ static bool deliver_whole(struct attempt *a, struct slice body) {
     fail(a, FAILURE_SERVER_ERROR, a->reading.error_text[0] ? a->reading.error_text : "an error object with status 200");
     return false;
   }
-  if (!a->reading.complete || !json_valid(body, NULL)) {
+  if (!a->reading.complete) {
     fail(a, FAILURE_BAD_ANSWER, "the body is not an answer of the provider's API");
     return false;
   }
@@ -400,7 +407,9 @@ static void judge_error(struct attempt *a) {
   struct reading *seen = &a->reading;
   scrub(a, a->held.ptr, a->held.len);
   if (a->held.len > 0) provider_of(a)->dialect->read_error(seen, buf_view(&a->held));
-  enum failure_class why = failure_classify(a->status, seen->error_type, seen->error_text);
+  const struct adapter *adapter = provider_of(a)->adapter;
+  enum failure_class why =
+      failure_classify(a->status, seen->error_type, seen->error_text, adapter->errors, adapter->error_count);
   char text[200];
   snprintf(text, sizeof text, "status %u%s%s%s%.120s", a->status, seen->error_type[0] ? " " : "", seen->error_type,
            seen->error_text[0] ? ": " : "", seen->error_text);
@@ -509,7 +518,7 @@ static void take_stream(struct attempt *a, struct slice bytes) {
   struct outflow o = {.read = bytes};
   struct sse_event e;
   enum sse_verdict verdict;
-  bool was_complete = a->reading.complete;
+  bool was_over = said_all(a);
   while ((verdict = sse_next(&a->sse, &bytes, &e)) == SSE_EVENT)
     if (!take_event(a, &e, &o)) return;
   flush(a, &o);
@@ -518,7 +527,7 @@ static void take_stream(struct attempt *a, struct slice bytes) {
     fail(a, FAILURE_BAD_ANSWER, "an event is larger than the limit");
     return;
   }
-  if (was_complete || !a->reading.complete) return;
+  if (was_over || !said_all(a)) return;
   if (a->phase == ATTEMPT_PEEKING) fail(a, FAILURE_BAD_ANSWER, "a stream without content");
   else timer_set_ms(&a->timer, TRAILER_MS);
 }
@@ -573,7 +582,7 @@ static void upcall_fail(void *owner, const struct upcall_fault *fault) {
   struct attempt *a = owner;
   a->times = *upcall_times(a->call);
   a->call = NULL;
-  if (a->streams && a->phase == ATTEMPT_FLOWING && a->reading.complete) {
+  if (a->streams && a->phase == ATTEMPT_FLOWING && said_all(a)) {
     finish_stream(a);
     return;
   }

@@ -21,10 +21,15 @@ static void free_texts(char **texts) {
   mem_free(texts);
 }
 
-static void free_adapter(struct adapter *a) {
+void config_free_adapter(struct adapter *a) {
   char *texts[] = {a->name, a->file, a->base_url, a->auth_header, a->auth_prefix, a->headers, a->path, a->environment};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) mem_free(texts[i]);
   free_texts(a->models);
+  for (uint32_t i = 0; i < a->error_count; i++) {
+    mem_free(a->errors[i].name);
+    mem_free(a->errors[i].match);
+  }
+  mem_free(a->errors);
   mem_free(a);
 }
 
@@ -55,7 +60,7 @@ void config_free(struct config *c) {
     mem_free(c->targets[i]);
   }
   for (uint32_t i = 0; i < c->provider_count; i++) free_provider(c->providers[i]);
-  for (uint32_t i = 0; i < c->adapter_count; i++) free_adapter(c->adapters[i]);
+  for (uint32_t i = 0; i < c->adapter_count; i++) config_free_adapter(c->adapters[i]);
   for (uint32_t i = 0; i < c->team_count; i++) {
     mem_free(c->teams[i]->name);
     mem_free(c->teams[i]);

@@ -33,13 +33,15 @@ struct adapter {
   char *name; /* "openai-compatible" */
   char *file; /* its path */
   const struct dialect *dialect;
-  char *base_url;    /* default; NULL: the config must give one */
-  char *auth_header; /* "authorization"; NULL: none */
-  char *auth_prefix; /* "Bearer " or "" */
-  char *headers;     /* ready lines that every request gets, e.g. "anthropic-version: 2023-06-01\r\n" */
-  char *path;        /* appended to base_url's path; NULL: the dialect's */
-  char *environment; /* variable whose presence turns the provider on without a config; NULL: none */
-  char **models;     /* bare names it owns, NULL-terminated; NULL: none */
+  char *base_url;              /* default; NULL: the config must give one */
+  char *auth_header;           /* "authorization"; NULL: none */
+  char *auth_prefix;           /* "Bearer " or "" */
+  char *headers;               /* ready lines that every request gets, e.g. "anthropic-version: 2023-06-01\r\n" */
+  char *path;                  /* appended to base_url's path; NULL: the dialect's */
+  char *environment;           /* variable whose presence turns the provider on without a config; NULL: none */
+  char **models;               /* bare names it owns, NULL-terminated; NULL: none */
+  struct failure_rule *errors; /* how it tells of errors where the defaults do not fit */
+  uint32_t error_count;
   bool rewrites_request, rewrites_response, rewrites_event; /* the file has that hook */
   bool stream_usage; /* openai.chat: ask for the usage chunk when the client did not */
 };
@@ -120,6 +122,7 @@ struct config {
 
 struct config *config_new(void);
 void config_free(struct config *c); /* wipes the secrets */
+void config_free_adapter(struct adapter *a);
 
 struct provider *config_provider(const struct config *c, struct slice name);
 struct route *config_route(const struct config *c, struct slice name);

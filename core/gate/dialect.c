@@ -92,11 +92,13 @@ bool dialect_read_request(const struct dialect *d, struct arena *arena, struct s
       fields[MAX_COMPLETION_TOKENS].raw.ptr ? &fields[MAX_COMPLETION_TOKENS] : &fields[MAX_TOKENS];
   if (limit->raw.ptr != NULL && limit->kind != JSON_NULL && !json_to_u64(limit->raw, &out->max_tokens))
     return invalid(f, limit->key.ptr, "must be a whole number of at least 0.");
-  if (d == &dialect_openai_chat && fields[STREAM_OPTIONS].raw.ptr != NULL && fields[STREAM_OPTIONS].kind != JSON_NULL) {
-    if (fields[STREAM_OPTIONS].kind != JSON_OBJECT) return invalid(f, "stream_options", "must be an object.");
-    out->stream_options_raw = fields[STREAM_OPTIONS].raw;
+  const struct json_field *options = &fields[STREAM_OPTIONS];
+  if (d == &dialect_openai_chat && options->raw.ptr != NULL) {
+    if (options->kind != JSON_OBJECT && options->kind != JSON_NULL)
+      return invalid(f, "stream_options", "must be an object.");
+    out->stream_options_raw = options->raw;
     static const char *const path[] = {"include_usage", NULL};
-    out->usage_event = slice_eq(json_find(out->stream_options_raw, path), SLICE("true"));
+    if (options->kind == JSON_OBJECT) out->usage_event = slice_eq(json_find(options->raw, path), SLICE("true"));
   }
   size_t prompt_bytes = fields[MESSAGES].raw.len + fields[SYSTEM].raw.len + fields[TOOLS].raw.len;
   out->message_bytes = (uint32_t)fields[MESSAGES].raw.len;

@@ -32,7 +32,7 @@ struct dialect {
 
   /* One event of a provider's stream. */
   void (*read_event)(struct reading *r, const struct sse_event *e);
-  /* A whole answer with a 2xx status. Sets complete when it has the dialect's shape. */
+  /* A whole answer with a 2xx status. Sets complete when it is valid JSON of the dialect's shape. */
   void (*read_answer)(struct reading *r, struct slice body);
   /* type and message out of an error body of this dialect, as far as they can be found; both are cut to fit. */
   void (*read_error)(struct reading *r, struct slice body);

@@ -29,9 +29,11 @@ static void read_usage(struct reading *r, struct slice usage) {
   if (u->cache_read_tokens > u->input_tokens) u->input_tokens += u->cache_read_tokens;
   uint64_t fresh = u->input_tokens - u->cache_read_tokens;
   if (u->cache_write_tokens > fresh) u->cache_write_tokens = fresh;
-  /* xAI counts reasoning beside completion_tokens: the total tells. */
-  if (u->reasoning_tokens > 0 &&
-      dialect_number(f[TOTAL].raw, 0) == u->input_tokens + u->output_tokens + u->reasoning_tokens)
+  /* The same for reasoning, seen by the bill: it was made and is paid beside completion_tokens. */
+  if (u->reasoning_tokens > u->output_tokens) u->output_tokens += u->reasoning_tokens;
+  /* xAI counts reasoning beside completion_tokens, too: the total tells. */
+  else if (u->reasoning_tokens > 0 &&
+           dialect_number(f[TOTAL].raw, 0) == u->input_tokens + u->output_tokens + u->reasoning_tokens)
     u->output_tokens += u->reasoning_tokens;
 }
 
@@ -88,10 +90,27 @@ static bool is_empty(struct slice array) {
 
 static void read_error(struct reading *r, struct slice body);
 
+/* Nearly every event of a stream that has begun: a delta, and neither an end, nor usage, nor an error. */
+static bool is_plain_delta(struct slice event) {
+  enum { DELTA, FINISH, USAGE, ERROR, KEYS };
+  struct json_sight keys[KEYS] = {[DELTA] = {.key = SLICE_INIT("delta")},
+                                  [FINISH] = {.key = SLICE_INIT("finish_reason")},
+                                  [USAGE] = {.key = SLICE_INIT("usage")},
+                                  [ERROR] = {.key = SLICE_INIT("error")}};
+  json_glance(event, keys, KEYS);
+  return keys[DELTA].value != NULL && *keys[DELTA].value == '{' && keys[ERROR].value == NULL &&
+         (keys[FINISH].value == NULL || *keys[FINISH].value == 'n') &&
+         (keys[USAGE].value == NULL || *keys[USAGE].value == 'n');
+}
+
 static void read_event(struct reading *r, const struct sse_event *e) {
   r->events++;
   r->usage_only = r->is_content = false;
   if (!e->has_data || e->data.len == 0) return;
+  if (r->content_begun && e->name.len == 0 && is_plain_delta(e->data)) {
+    r->is_content = true;
+    return;
+  }
   if (slice_eq(e->data, SLICE("[DONE]"))) {
     r->complete = true;
     return;
@@ -134,7 +153,7 @@ static void read_answer(struct reading *r, struct slice body) {
       [USAGE] = {.key = SLICE_INIT("usage")},
       [ERROR] = {.key = SLICE_INIT("error")},
   };
-  if (!json_pick(body, f, FIELDS)) return;
+  if (!json_pick_strict(body, f, FIELDS)) return;
   if (is_error(&f[ERROR]) && f[CHOICES].raw.ptr == NULL) {
     r->failed = true;
     read_error_value(r, &f[ERROR]);

@@ -28,7 +28,15 @@ static bool has(const char *text, const char *part) {
   return strcasestr(text, part) != NULL;
 }
 
-enum failure_class failure_classify(unsigned status, const char *error_type, const char *error_text) {
+static bool fits(const struct failure_rule *rule, unsigned status, const char *error_type, const char *error_text) {
+  return (rule->status == 0 || rule->status == status) && (rule->name == NULL || strcmp(rule->name, error_type) == 0) &&
+         (rule->match == NULL || has(error_text, rule->match));
+}
+
+enum failure_class failure_classify(unsigned status, const char *error_type, const char *error_text,
+                                    const struct failure_rule *rules, uint32_t rule_count) {
+  for (uint32_t i = 0; i < rule_count; i++)
+    if (fits(&rules[i], status, error_type, error_text)) return rules[i].class;
   bool money = has(error_type, "insufficient_quota") || has(error_type, "billing") || has(error_type, "credit") ||
                has(error_text, "exceeded your current quota") || has(error_text, "credit balance") ||
                has(error_text, "spend limit") || has(error_text, "insufficient balance");

@@ -25,8 +25,17 @@ const struct failure_row *failure_row(enum failure_class c);
 /* FAILURE_NONE when there is none of that name. */
 enum failure_class failure_named(struct slice name);
 
-/* The class of an HTTP error answer: status, then the provider's error type or code and message where the status alone
- * does not tell. */
-enum failure_class failure_classify(unsigned status, const char *error_type, const char *error_text);
+/* What an adapter knows better than the defaults: its `errors` table. Each part that is set must fit. */
+struct failure_rule {
+  uint16_t status; /* 0: any */
+  char *name;      /* the provider's type or code, whichever says more; NULL: any */
+  char *match;     /* part of the message; NULL: any */
+  enum failure_class class;
+};
+
+/* The class of an HTTP error answer: the first rule that fits, then status, then the provider's error type or code and
+ * message where the status alone does not tell. */
+enum failure_class failure_classify(unsigned status, const char *error_type, const char *error_text,
+                                    const struct failure_rule *rules, uint32_t rule_count);
 
 #endif

@@ -4,7 +4,8 @@ FAULT(BAD_HTTP, "bad_http", 400, "invalid_request_error", "invalid_request_error
       "The request breaks HTTP/1.1 in a way that two servers could read differently.",
       "Use a standard HTTP client; the connection was closed.")
 FAULT(HEAD_TOO_SLOW, "request_timeout", 408, "invalid_request_error", "invalid_request_error",
-      "The request's head or body did not arrive in time.", "Send the request again, or raise limits.head_time and limits.body_time.")
+      "The request's head or body did not arrive in time.",
+      "Send the request again, or raise limits.head_time and limits.body_time.")
 FAULT(BODY_TOO_LARGE, "body_too_large", 413, "invalid_request_error", "request_too_large",
       "The body is larger than limits.body.", "Send less, or ask the operator to raise limits.body.")
 FAULT(TARGET_TOO_LONG, "target_too_long", 414, "invalid_request_error", "invalid_request_error",
@@ -26,11 +27,13 @@ FAULT(CONTENT_TYPE, "content_type_unsupported", 415, "invalid_request_error", "i
 FAULT(KEY_MISSING, "key_missing", 401, "authentication_error", "authentication_error",
       "The request carries no key.", "Send `authorization: Bearer KEY` or `x-api-key: KEY`.")
 FAULT(KEY_INVALID, "key_invalid", 401, "authentication_error", "authentication_error",
-      "The key is not one of this gateway's.", "Use a key that this gateway's operator gave you; provider keys stay on the gateway.")
+      "The key is not one of this gateway's.",
+      "Use a key that this gateway's operator gave you; provider keys stay on the gateway.")
 FAULT(KEY_AMBIGUOUS, "key_ambiguous", 401, "authentication_error", "authentication_error",
       "The request carries two different keys, or one header twice.", "Send exactly one key.")
 FAULT(BAD_JSON, "bad_json", 400, "invalid_request_error", "invalid_request_error",
-      "The body is not strict JSON, nests deeper than 128, or names a top-level field twice.", "Mend the JSON at the named position.")
+      "The body is not strict JSON, nests deeper than 128, or names a top-level field twice.",
+      "Mend the JSON at the named position.")
 FAULT(FIELD_INVALID, "field_invalid", 400, "invalid_request_error", "invalid_request_error",
       "A field is missing, has the wrong type, or cannot be carried to the chosen provider.", "Mend the named field.")
 FAULT(MODEL_UNKNOWN, "model_not_found", 404, "invalid_request_error", "not_found_error",
@@ -40,7 +43,8 @@ FAULT(MODEL_FORBIDDEN, "model_forbidden", 403, "permission_error", "permission_e
 FAULT(REFUSED_BY_POLICY, "refused_by_policy", 403, "permission_error", "permission_error",
       "The route's policy refused the request (gw.refuse).", "The message gives the policy's reason.")
 FAULT(SCRIPT_FAILED, "script_failed", 500, "server_error", "api_error",
-      "A script failed while it handled the request.", "The operator finds file, line and reason in the gateway's log under this request id.")
+      "A script failed while it handled the request.",
+      "The operator finds file, line and reason in the gateway's log under this request id.")
 FAULT(NO_TARGET, "no_target", 503, "server_error", "overloaded_error",
       "The policy gave no target that can be tried.", "Try again later; the operator sees why in the trace record.")
 FAULT(PROVIDER_UNREACHABLE, "provider_unreachable", 502, "server_error", "api_error",
@@ -48,7 +52,8 @@ FAULT(PROVIDER_UNREACHABLE, "provider_unreachable", 502, "server_error", "api_er
 FAULT(PROVIDER_TIMEOUT, "provider_timeout", 504, "server_error", "timeout_error",
       "The provider let a deadline pass; the message names the phase.", "Try again, or raise the named timeout.")
 FAULT(PROVIDER_BROKEN, "provider_broken", 502, "server_error", "api_error",
-      "The provider's answer was cut off, broke HTTP, or was not what its API promises.", "Try again; the trace record names each attempt.")
+      "The provider's answer was cut off, broke HTTP, or was not what its API promises.",
+      "Try again; the trace record names each attempt.")
 FAULT(PROVIDER_REDIRECT, "upstream_redirect", 502, "server_error", "api_error",
       "The provider answered with a redirect; the gateway never follows one.", "Correct the provider's base_url.")
 FAULT(PROVIDER_FAILED, "provider_failed", 502, "server_error", "api_error",

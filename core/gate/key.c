@@ -138,8 +138,10 @@ enum credential key_credential(const struct http_head *head, struct slice *out) 
     struct slice carried;
     if (h->name.len == 13 && slice_eq_nocase(h->name, SLICE("authorization"))) {
       if (++bearers > 1) return CREDENTIAL_AMBIGUOUS;
-      if (h->value.len < 7 || !slice_eq_nocase(slice_of(h->value.ptr, 7), SLICE("bearer ")))
-        return CREDENTIAL_AMBIGUOUS;
+      /* Blanks are off the value's ends already: "Bearer" alone is a client whose key is empty. */
+      bool bearer = slice_eq_nocase(slice_of(h->value.ptr, h->value.len < 7 ? h->value.len : 7),
+                                    h->value.len < 7 ? SLICE("bearer") : SLICE("bearer "));
+      if (!bearer) return CREDENTIAL_AMBIGUOUS;
       carried = slice_trim(slice_from(h->value, 7));
     } else if (h->name.len == 9 && slice_eq_nocase(h->name, SLICE("x-api-key"))) {
       if (++api_keys > 1) return CREDENTIAL_AMBIGUOUS;

@@ -104,6 +104,8 @@ bool price_table_add(struct price_table *t, const struct value *rows, const char
                      "most six decimals (\"0.25\")",
                      file, v->line, field->key.ptr);
     const struct value *own_date = value_get(v, "date"), *own_source = value_get(v, "source");
+    if ((own_date != NULL && own_date->kind != VALUE_TEXT) || (own_source != NULL && own_source->kind != VALUE_TEXT))
+      return err_set(e, "%s:%d: prices[\"%s\"]: date and source must be strings", file, v->line, field->key.ptr);
     struct row *row = mem_new(struct row);
     row->name = mem_text(field->key.ptr, field->key.len);
     struct slice d = own_date ? own_date->text : slice_text(date),

@@ -24,6 +24,7 @@ static struct edit usage_edit(const struct asked *asked) {
   if (options.ptr == NULL)
     return (struct edit){slice_of(asked->model_raw.ptr + asked->model_raw.len, 0),
                          SLICE(",\"stream_options\":{\"include_usage\":true}")};
+  if (*options.ptr == 'n') return (struct edit){options, SLICE("{\"include_usage\":true}")};
   struct slice there = json_find(options, path);
   if (there.ptr != NULL) return (struct edit){there, SLICE("true")};
   struct slice inside = slice_from(options, 1);

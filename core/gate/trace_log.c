@@ -29,6 +29,8 @@ struct trace_log {
   unsigned ring_count;
   struct ring *rings;
   _Atomic uint64_t dropped;
+  uint64_t failures; /* of writes; the writer's, as is */
+  bool cut;          /* the last line in the file has no end */
   atomic_bool closing, reopen, asleep;
   pthread_t thread;
 };
@@ -39,27 +41,36 @@ static bool open_file(struct trace_log *t, struct err *e) {
   if (fd < 0) return err_set(e, "trace.file \"%s\" cannot be written: %s", t->file, strerror(errno));
   if (t->fd >= 0) close(t->fd);
   t->fd = fd;
+  t->cut = false;
   return true;
+}
+
+/* What could not be written is gone, line by line counted: a full disk must not stop the gateway. */
+static void lose(struct trace_log *t, const struct ring *r, uint64_t from, uint64_t to) {
+  uint64_t lines = 0;
+  for (uint64_t at = from; at < to; at++) lines += r->bytes[at % RING_BYTES] == '\n';
+  atomic_fetch_add_explicit(&t->dropped, lines, memory_order_relaxed);
+  if (t->failures++ % 1000 == 0) log_error("trace", "records are being lost: %s: %s", t->file, strerror(errno));
 }
 
 /* Writes what the ring holds; lines stay whole because a ring's content goes out in order. */
 static bool drain(struct trace_log *t, struct ring *r) {
-  uint64_t head = atomic_load_explicit(&r->head, memory_order_acquire),
-           tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+  uint64_t head = atomic_load_explicit(&r->head, memory_order_acquire);
+  uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
   if (head == tail) return false;
+  if (t->cut && write(t->fd, "\n", 1) == 1) t->cut = false;
   while (tail < head) {
     size_t at = tail % RING_BYTES, part = (size_t)(head - tail);
     if (part > RING_BYTES - at) part = RING_BYTES - at;
     ssize_t wrote = write(t->fd, r->bytes + at, part);
     if (wrote < 0 && errno == EINTR) continue;
     if (wrote <= 0) {
-      static uint64_t told;
-      if (told++ % 1000 == 0) log_error("trace", "records are being lost: %s: %s", t->file, strerror(errno));
-      atomic_fetch_add(&t->dropped, 1);
-      tail = head; /* a full disk must not stop the gateway */
+      lose(t, r, tail, head);
+      tail = head;
       break;
     }
     tail += (uint64_t)wrote;
+    t->cut = r->bytes[(tail - 1) % RING_BYTES] != '\n';
   }
   atomic_store_explicit(&r->tail, tail, memory_order_release);
   return true;

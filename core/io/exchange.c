@@ -105,12 +105,17 @@ void exchange_body_limit(struct exchange *x, uint64_t bytes) {
 const char *exchange_peer(const struct exchange *x) {
   struct exchange *own = (struct exchange *)(uintptr_t)x;
   const struct conn *c = x->conn;
-  char address[INET6_ADDRSTRLEN];
   if (x->peer[0] != '\0') return x->peer;
   if (IN6_IS_ADDR_V4MAPPED(&c->address)) {
-    inet_ntop(AF_INET, &c->address.s6_addr[12], address, sizeof address);
-    snprintf(own->peer, sizeof own->peer, "%s:%u", address, c->port);
+    /* By hand: it is asked for with each request. */
+    char *at = own->peer;
+    for (unsigned i = 12; i < 16; i++) {
+      at += digits_u64(at, c->address.s6_addr[i]);
+      *at++ = i < 15 ? '.' : ':';
+    }
+    at[digits_u64(at, c->port)] = '\0';
   } else {
+    char address[INET6_ADDRSTRLEN];
     inet_ntop(AF_INET6, &c->address, address, sizeof address);
     snprintf(own->peer, sizeof own->peer, "[%s]:%u", address, c->port);
   }

@@ -179,6 +179,13 @@ ssize_t uptls_send(struct upconn *x, const struct iovec *parts, int count) {
   }
 }
 
+/* A session ticket on the way made OpenSSL set up a buffer for writing, 16 KB that it would keep until it writes. Only
+ * between two records: OpenSSL itself looks for a half read one since 3.0.14 (CVE-2024-4741). */
+static void drop_buffers(SSL *ssl) {
+  bool between = SSL_pending(ssl) == 0 && strcmp(SSL_rstate_string(ssl), "RH") == 0;
+  if (between) SSL_free_buffers(ssl);
+}
+
 ssize_t uptls_recv(struct upconn *x, char *at, size_t room) {
   size_t total = 0;
   int done;
@@ -190,8 +197,7 @@ ssize_t uptls_recv(struct upconn *x, char *at, size_t room) {
     total += got;
   } while (total < room && SSL_has_pending(x->ssl));
   int wants = done == 1 ? SSL_ERROR_NONE : SSL_get_error(x->ssl, done);
-  /* A session ticket on the way made OpenSSL set up a buffer for writing, 16 KB that it would keep until it writes. */
-  SSL_free_buffers(x->ssl);
+  drop_buffers(x->ssl);
   if (total > 0) {
     /* What OpenSSL keeps does not show on the socket: more bytes, or an end that it will report again. */
     if (wants != SSL_ERROR_WANT_READ && wants != SSL_ERROR_WANT_WRITE && (done != 1 || SSL_has_pending(x->ssl)))

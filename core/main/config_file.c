@@ -33,6 +33,18 @@ static const struct value *table(const struct value *v, uint32_t i, const char *
   return &v->fields[i].value;
 }
 
+/* A path of the file: from the file's own folder, unless it is absolute. NULL for NULL. */
+static char *path_from(const struct build *b, const char *path) {
+  const char *slash = strrchr(b->name, '/');
+  if (path == NULL || *path == '/' || slash == NULL) return copy(path);
+  struct buf full = {0};
+  buf_append(&full, b->name, (size_t)(slash - b->name) + 1);
+  buf_text(&full, path);
+  char *out = mem_text(full.ptr, full.len);
+  buf_done(&full);
+  return out;
+}
+
 /* ---- secrets ------------------------------------------------------------------------------------------------ */
 
 static bool is_set(const struct value *v) {
@@ -73,7 +85,9 @@ static void set_key(struct provider_key *k, const struct value *v, const char *h
 static struct adapter *adapter_for(struct build *b, const char *name, int line) {
   struct config *c = b->config;
   struct err reason;
-  struct adapter *a = adapter_file_read(b->script_root, name, b->sources, &reason);
+  char *file = slice_ends(slice_text(name), SLICE(".lua")) ? path_from(b, name) : copy(name);
+  struct adapter *a = adapter_file_read(b->script_root, file, b->sources, &reason);
+  mem_free(file);
   if (a == NULL) {
     err_set(b->e, "%s:%d: %s", b->name, line, reason.text);
     return NULL;
@@ -182,7 +196,7 @@ static bool add_provider(struct build *b, const char *name, const struct value *
                    "base_url = \"http://127.0.0.1:8000/v1\"",
                    b->name, v->line, name, p->adapter->name);
   const char *ca = schema_text(v, "providers.*.ca_file"), *proxy = schema_text(v, "providers.*.proxy");
-  p->ca_file = copy(ca);
+  p->ca_file = path_from(b, ca);
   p->proxy = copy(proxy);
   p->http2 = schema_boolean(v, "providers.*.http2");
   p->insecure = schema_boolean(v, "providers.*.insecure");
@@ -190,7 +204,7 @@ static bool add_provider(struct build *b, const char *name, const struct value *
   p->timeouts = timeouts_of(value_get(v, "timeouts"), shared_clocks);
   if (!set_url(b, p, base) || !add_keys(b, p, value_get(v, "keys"))) return false;
   set_identities(p);
-  return readable(b, ca, v->line, "ca_file");
+  return readable(b, p->ca_file, v->line, "ca_file");
 }
 
 /* Providers whose usual variable is set, for a start without a config file. */
@@ -362,7 +376,7 @@ static bool add_upstream(struct build *b, const char *name, const struct value *
   struct script_upstream *u = &c->upstreams[c->upstream_count++];
   *u = (struct script_upstream){.name = copy(name),
                                 .base_url = copy(schema_text(v, "upstreams.*.base_url")),
-                                .ca_file = copy(schema_text(v, "upstreams.*.ca_file"))};
+                                .ca_file = path_from(b, schema_text(v, "upstreams.*.ca_file"))};
   struct url url;
   struct err reason;
   if (u->base_url == NULL) return err_set(b->e, "%s:%d: upstreams.%s has no base_url", b->name, v->line, name);
@@ -433,7 +447,8 @@ static bool set_process(struct build *b, const struct value *tree) {
   c->open_access = schema_boolean(tree, "open_access");
   c->workers = (uint32_t)schema_integer(tree, "workers");
   c->admin_listen = copy(schema_text(admin, "admin.listen"));
-  c->trace_file = copy(schema_text(trace, "trace.file"));
+  const char *file = schema_text(trace, "trace.file");
+  c->trace_file = strcmp(file, "-") == 0 ? copy(file) : path_from(b, file);
   c->drain_ms = (uint32_t)schema_ms(tree, "drain");
   c->body_bytes = schema_bytes(limits, "limits.body");
   c->head_bytes = (uint32_t)schema_bytes(limits, "limits.head");
@@ -454,9 +469,10 @@ static bool set_process(struct build *b, const struct value *tree) {
       return err_set(
           b->e, "%s:%d: tls needs both cert and key\n  for example: tls = { cert = \"chain.pem\", key = \"key.pem\" }",
           b->name, tls->line);
-    c->tls_cert = copy(cert);
-    c->tls_key = copy(key);
-    if (!readable(b, cert, tls->line, "tls.cert") || !readable(b, key, tls->line, "tls.key")) return false;
+    c->tls_cert = path_from(b, cert);
+    c->tls_key = path_from(b, key);
+    if (!readable(b, c->tls_cert, tls->line, "tls.cert") || !readable(b, c->tls_key, tls->line, "tls.key"))
+      return false;
   }
   const struct value *token = value_get(admin, "token");
   if (token != NULL) {

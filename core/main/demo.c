@@ -30,7 +30,7 @@ bool demo_start(struct demo *d, struct err *e) {
   const char *colon = read ? strrchr(line, ':') : NULL;
   if (f != NULL) fclose(f);
   if (colon == NULL || sscanf(colon + 1, "%u", &port) != 1) return err_set(e, "the simulator did not start: %s", line);
-  /* A provider that refuses half of its requests shows what failover does. */
+  /* A provider that refuses every request shows what failover does. */
   snprintf(d->config_text, sizeof d->config_text,
            "return {\n"
            "  providers = {\n"

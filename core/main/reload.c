@@ -133,7 +133,6 @@ static void finish(void *owner, void *argument) {
              result->restart[0] ? "; these wait for a restart: " : "", result->restart);
   if (job->done != NULL) job->done(job->owner, result);
   mem_free(job);
-  footprint_shrink();
 }
 
 static void tell(struct job *job) {
@@ -274,6 +273,12 @@ static void *run(void *argument) {
   return NULL;
 }
 
+/* All workers have what they need to serve. */
+static void started(void *owner, const struct reload_result *result) {
+  (void)owner, (void)result;
+  footprint_shrink();
+}
+
 void reloader_start(struct reloader *r, struct worker *workers, unsigned count, struct tls_identity *tls) {
   must(count == r->worker_count);
   r->workers = workers;
@@ -282,6 +287,7 @@ void reloader_start(struct reloader *r, struct worker *workers, unsigned count, 
   struct job *job = mem_new(struct job);
   job->reloader = r;
   job->result = (struct reload_result){.ok = true, .generation = r->number};
+  job->done = started;
   hand_over(r, r->current, job);
   must(pthread_create(&r->thread, NULL, run, r) == 0);
 }

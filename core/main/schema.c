@@ -31,7 +31,8 @@ struct row {
 };
 
 static const struct row rows[] = {
-    {"", ONE_TABLE, NULL, "The file returns this table.", "return { listen = \"127.0.0.1:8080\" }"},
+    {"", ONE_TABLE, NULL, "The file returns this table. Paths in it are relative to the file's own folder.",
+     "return { listen = \"127.0.0.1:8080\" }"},
     {"listen", TEXT, "127.0.0.1:8080",
      "Address and port for clients. Beyond loopback it needs `keys`. Change needs a restart.", "\"0.0.0.0:8080\""},
     {"open_access", BOOLEAN, "false",

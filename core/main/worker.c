@@ -48,6 +48,7 @@ bool worker_init(struct worker *w, unsigned number, const char *address, struct 
 static void *run(void *argument) {
   struct worker *w = argument;
   load_enter_thread();
+  buf_keep_spare(true);
   timer_set_ms(&w->drain_timer, COUNT_MS);
   loop_run(w->loop);
   timer_clear(&w->drain_timer);
@@ -56,6 +57,7 @@ static void *run(void *argument) {
   gate_free(w->gate);
   load_leave_thread();
   arena_drop_spare();
+  buf_keep_spare(false);
   return NULL;
 }
 

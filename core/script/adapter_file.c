@@ -63,11 +63,11 @@ static char *copy_text(const struct value *tree, const char *key) {
 }
 
 static void set_auth(struct adapter *a, const struct value *auth) {
-  const struct value *header = value_get(auth, "header"), *prefix = value_get(auth, "prefix");
+  const struct value *header = value_get(auth, "header");
   const char *name = "authorization", *before = "Bearer ";
   if (header != NULL) {
     name = header->text.ptr;
-    before = prefix ? prefix->text.ptr : "";
+    before = "";
   } else if (auth != NULL && auth->kind == VALUE_TEXT && slice_eq(auth->text, SLICE("none"))) {
     return;
   } else if (auth != NULL && auth->kind == VALUE_TEXT && !slice_eq(auth->text, SLICE("bearer"))) {
@@ -76,6 +76,27 @@ static void set_auth(struct adapter *a, const struct value *auth) {
   }
   a->auth_header = mem_text(name, strlen(name));
   a->auth_prefix = mem_text(before, strlen(before));
+}
+
+static bool take_errors(struct adapter *a, const struct value *errors, const char *file, struct err *e) {
+  for (uint32_t i = 0; errors != NULL && i < errors->count; i++) {
+    const struct value *v = &errors->items[i], *status = value_get(v, "status"), *name = value_get(v, "class");
+    enum failure_class class = failure_named(name->text);
+    if (class == FAILURE_NONE) {
+      const char *known[FAILURE_COUNT];
+      for (enum failure_class c = FAILURE_NONE; c < FAILURE_COUNT; c++) known[c] = failure_row(c)->name;
+      const char *near = suggest_nearest(name->text.ptr, known, FAILURE_COUNT);
+      return err_set(e, "%s:%d: errors[%u].class \"%s\" is no failure class%s%s%s", file, name->line, i + 1,
+                     name->text.ptr, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    }
+    a->errors = mem_resize(a->errors, (a->error_count + 1) * sizeof *a->errors);
+    a->errors[a->error_count++] =
+        (struct failure_rule){.status = status ? (uint16_t)status->integer : 0,
+                              .name = value_get(v, "code") ? copy_text(v, "code") : copy_text(v, "type"),
+                              .match = copy_text(v, "match"),
+                              .class = class};
+  }
+  return true;
 }
 
 static struct adapter *take(const struct value *tree, const char *name, const char *file, struct err *e) {
@@ -158,6 +179,10 @@ struct adapter *adapter_file_read(const char *script_root, const char *name, str
   if (run_start(slot, RUN_LOAD, &task, &f, &report) != RUN_DONE) err_set(e, "%s", report.message);
   else if (f.fine) a = take(f.tree, is_path ? path : name, f.name, e);
   if (a != NULL) a->file = mem_text(path, strlen(path));
+  if (a != NULL && !take_errors(a, value_get(f.tree, "errors"), f.name, e)) {
+    config_free_adapter(a);
+    a = NULL;
+  }
   run_release(slot);
   vm_free(vm);
   value_free(f.tree);

@@ -1,5 +1,5 @@
-/* api_request: see the header. Fields are computed when they are read; what costs a look through the body is kept in the
- * request's state. */
+/* api_request: see the header. Fields are computed when they are read; what costs a look through the body is kept in
+ * the request's state. */
 #include "script/api_request.h"
 
 #include "base/clock.h"
@@ -40,8 +40,21 @@ static double ms_since(uint64_t from_ns) {
 /* ---- req ---- */
 
 enum req_field {
-  REQ_ATTEMPT_COUNT, REQ_BODY_BYTES, REQ_DIALECT, REQ_ELAPSED_MS, REQ_ENDPOINT, REQ_ID, REQ_KEY_NAME, REQ_MAX_TOKENS,
-  REQ_MESSAGE_COUNT, REQ_MODEL, REQ_PROMPT_TOKENS, REQ_ROUTE, REQ_STREAM, REQ_TEAM, REQ_TOOL_COUNT
+  REQ_ATTEMPT_COUNT,
+  REQ_BODY_BYTES,
+  REQ_DIALECT,
+  REQ_ELAPSED_MS,
+  REQ_ENDPOINT,
+  REQ_ID,
+  REQ_KEY_NAME,
+  REQ_MAX_TOKENS,
+  REQ_MESSAGE_COUNT,
+  REQ_MODEL,
+  REQ_PROMPT_TOKENS,
+  REQ_ROUTE,
+  REQ_STREAM,
+  REQ_TEAM,
+  REQ_TOOL_COUNT
 };
 
 static const char *const req_fields[] = {
@@ -65,7 +78,10 @@ static const char *const req_fields[] = {
 
 static const char *endpoint_name(enum endpoint endpoint) {
   static const char *const names[] = {
-      [ENDPOINT_CHAT] = "chat", [ENDPOINT_MODELS] = "models", [ENDPOINT_MODEL] = "model", [ENDPOINT_NONE] = "none",
+      [ENDPOINT_CHAT] = "chat",
+      [ENDPOINT_MODELS] = "models",
+      [ENDPOINT_MODEL] = "model",
+      [ENDPOINT_NONE] = "none",
   };
   return names[endpoint];
 }
@@ -104,31 +120,31 @@ static int l_req_get(lua_State *L) {
   struct script_request *state = state_of(L, lua_touserdata(L, 1), "req");
   const struct request *r = state->r;
   switch (field) {
-    case REQ_ATTEMPT_COUNT: lua_pushinteger(L, r->attempt_count); break;
-    case REQ_BODY_BYTES: lua_pushinteger(L, (lua_Integer)r->body_bytes); break;
-    case REQ_DIALECT: lua_pushstring(L, r->dialect->name); break;
-    case REQ_ELAPSED_MS: lua_pushnumber(L, ms_since(r->opened_ns)); break;
-    case REQ_ENDPOINT: lua_pushstring(L, endpoint_name(r->endpoint)); break;
-    case REQ_ID: lua_pushlstring(L, r->id, REQUEST_ID_BYTES); break;
-    case REQ_KEY_NAME: lua_pushstring(L, r->key ? r->key->name : NULL); break;
-    case REQ_MAX_TOKENS:
-      if (r->asked.max_tokens == 0) lua_pushnil(L);
-      else lua_pushinteger(L, (lua_Integer)r->asked.max_tokens);
-      break;
-    case REQ_MESSAGE_COUNT: lua_pushinteger(L, count_of(r, "messages", &state->message_count)); break;
-    case REQ_MODEL: push_slice(L, r->asked.model); break;
-    case REQ_PROMPT_TOKENS: lua_pushinteger(L, r->asked.prompt_tokens); break;
-    case REQ_ROUTE: push_slice(L, r->route_name); break;
-    case REQ_STREAM: lua_pushboolean(L, r->asked.stream); break;
-    case REQ_TEAM: lua_pushstring(L, r->key && r->key->team ? r->key->team->name : NULL); break;
-    case REQ_TOOL_COUNT: lua_pushinteger(L, count_of(r, "tools", &state->tool_count)); break;
+  case REQ_ATTEMPT_COUNT: lua_pushinteger(L, r->attempt_count); break;
+  case REQ_BODY_BYTES: lua_pushinteger(L, (lua_Integer)r->body_bytes); break;
+  case REQ_DIALECT: lua_pushstring(L, r->dialect->name); break;
+  case REQ_ELAPSED_MS: lua_pushnumber(L, ms_since(r->opened_ns)); break;
+  case REQ_ENDPOINT: lua_pushstring(L, endpoint_name(r->endpoint)); break;
+  case REQ_ID: lua_pushlstring(L, r->id, REQUEST_ID_BYTES); break;
+  case REQ_KEY_NAME: lua_pushstring(L, r->key ? r->key->name : NULL); break;
+  case REQ_MAX_TOKENS:
+    if (r->asked.max_tokens == 0) lua_pushnil(L);
+    else lua_pushinteger(L, (lua_Integer)r->asked.max_tokens);
+    break;
+  case REQ_MESSAGE_COUNT: lua_pushinteger(L, count_of(r, "messages", &state->message_count)); break;
+  case REQ_MODEL: push_slice(L, r->asked.model); break;
+  case REQ_PROMPT_TOKENS: lua_pushinteger(L, r->asked.prompt_tokens); break;
+  case REQ_ROUTE: push_slice(L, r->route_name); break;
+  case REQ_STREAM: lua_pushboolean(L, r->asked.stream); break;
+  case REQ_TEAM: lua_pushstring(L, r->key && r->key->team ? r->key->team->name : NULL); break;
+  case REQ_TOOL_COUNT: lua_pushinteger(L, count_of(r, "tools", &state->tool_count)); break;
   }
   return 1;
 }
 
 static int l_req_header(lua_State *L) {
   static const struct slice hidden[] = {
-      SLICE_INIT("authorization"), SLICE_INIT("x-api-key"),      SLICE_INIT("cookie"),
+      SLICE_INIT("authorization"),       SLICE_INIT("x-api-key"),      SLICE_INIT("cookie"),
       SLICE_INIT("proxy-authorization"), SLICE_INIT("x-goog-api-key"), SLICE_INIT("api-key"),
   };
   guard_check(L);
@@ -137,7 +153,8 @@ static int l_req_header(lua_State *L) {
   name.ptr = luaL_checklstring(L, 2, &name.len);
   for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++) {
     if (!slice_eq_nocase(name, hidden[i])) continue;
-    return luaL_error(L, "req:header never shows credentials (%s): req.key_name and req.team say who asks", hidden[i].ptr);
+    return luaL_error(L, "req:header never shows credentials (%s): req.key_name and req.team say who asks",
+                      hidden[i].ptr);
   }
   struct slice value = state->r->head ? http_header_of(state->r->head, name) : slice_of(NULL, 0);
   if (value.ptr == NULL) lua_pushnil(L);
@@ -169,7 +186,12 @@ void api_request_push(lua_State *L, struct script_request *state) {
 /* ---- attempt ---- */
 
 enum tried_field {
-  TRIED_CLASS, TRIED_ELAPSED_MS, TRIED_MESSAGE, TRIED_NUMBER, TRIED_RETRY_AFTER_MS, TRIED_STATUS,
+  TRIED_CLASS,
+  TRIED_ELAPSED_MS,
+  TRIED_MESSAGE,
+  TRIED_NUMBER,
+  TRIED_RETRY_AFTER_MS,
+  TRIED_STATUS,
   TRIED_TARGET
 };
 
@@ -190,19 +212,19 @@ static int l_attempt_get(lua_State *L) {
   struct script_request *state = state_of(L, &handle->req, "attempt");
   const struct attempt *a = handle->attempt;
   switch (field) {
-    case TRIED_CLASS: lua_pushstring(L, failure_row(a->failure)->name); break;
-    case TRIED_ELAPSED_MS: lua_pushnumber(L, (double)(a->ended_ns - a->started_ns) / 1e6); break;
-    case TRIED_MESSAGE: lua_pushstring(L, a->failure_text); break;
-    case TRIED_NUMBER: lua_pushinteger(L, a->number); break;
-    case TRIED_RETRY_AFTER_MS:
-      if (a->retry_after_ms == 0) lua_pushnil(L);
-      else lua_pushinteger(L, a->retry_after_ms);
-      break;
-    case TRIED_STATUS:
-      if (a->status == 0) lua_pushnil(L);
-      else lua_pushinteger(L, a->status);
-      break;
-    case TRIED_TARGET: api_target_push(L, state->call.script, a->target); break;
+  case TRIED_CLASS: lua_pushstring(L, failure_row(a->failure)->name); break;
+  case TRIED_ELAPSED_MS: lua_pushnumber(L, (double)(a->ended_ns - a->started_ns) / 1e6); break;
+  case TRIED_MESSAGE: lua_pushstring(L, a->failure_text); break;
+  case TRIED_NUMBER: lua_pushinteger(L, a->number); break;
+  case TRIED_RETRY_AFTER_MS:
+    if (a->retry_after_ms == 0) lua_pushnil(L);
+    else lua_pushinteger(L, a->retry_after_ms);
+    break;
+  case TRIED_STATUS:
+    if (a->status == 0) lua_pushnil(L);
+    else lua_pushinteger(L, a->status);
+    break;
+  case TRIED_TARGET: api_target_push(L, state->call.script, a->target); break;
   }
   return 1;
 }

@@ -15,7 +15,17 @@ enum { CANDIDATES_MAX = 256 };
 /* ---- handles ---- */
 
 enum field {
-  DIALECT, ERROR_RATE, IN_FLIGHT, INPUT_USD, LATENCY_MS, MODEL, NAME, OUTPUT_USD, PROVIDER, TTFT_MS, WEIGHT
+  DIALECT,
+  ERROR_RATE,
+  IN_FLIGHT,
+  INPUT_USD,
+  LATENCY_MS,
+  MODEL,
+  NAME,
+  OUTPUT_USD,
+  PROVIDER,
+  TTFT_MS,
+  WEIGHT
 };
 
 static const char *const fields[] = {
@@ -52,17 +62,17 @@ static void push_price(lua_State *L, const struct price *price, bool output) {
 static int l_target_get(lua_State *L) {
   const struct target *t = *(struct target *const *)lua_touserdata(L, 1);
   switch (handle_field(L)) {
-    case DIALECT: lua_pushstring(L, t->provider->dialect->name); break;
-    case ERROR_RATE: lua_pushnumber(L, atomic_load_explicit(&t->state->error_ppm, memory_order_relaxed) / 1e6); break;
-    case IN_FLIGHT: lua_pushinteger(L, atomic_load_explicit(&t->state->in_flight, memory_order_relaxed)); break;
-    case INPUT_USD: push_price(L, t->price, false); break;
-    case LATENCY_MS: push_ms(L, atomic_load_explicit(&t->state->latency_us, memory_order_relaxed)); break;
-    case MODEL: push_slice(L, t->model); break;
-    case NAME: push_slice(L, t->name); break;
-    case OUTPUT_USD: push_price(L, t->price, true); break;
-    case PROVIDER: lua_pushstring(L, t->provider->name); break;
-    case TTFT_MS: push_ms(L, atomic_load_explicit(&t->state->first_token_us, memory_order_relaxed)); break;
-    case WEIGHT: lua_pushnumber(L, t->weight_milli / 1000.0); break;
+  case DIALECT: lua_pushstring(L, t->provider->dialect->name); break;
+  case ERROR_RATE: lua_pushnumber(L, atomic_load_explicit(&t->state->error_ppm, memory_order_relaxed) / 1e6); break;
+  case IN_FLIGHT: lua_pushinteger(L, atomic_load_explicit(&t->state->in_flight, memory_order_relaxed)); break;
+  case INPUT_USD: push_price(L, t->price, false); break;
+  case LATENCY_MS: push_ms(L, atomic_load_explicit(&t->state->latency_us, memory_order_relaxed)); break;
+  case MODEL: push_slice(L, t->model); break;
+  case NAME: push_slice(L, t->name); break;
+  case OUTPUT_USD: push_price(L, t->price, true); break;
+  case PROVIDER: lua_pushstring(L, t->provider->name); break;
+  case TTFT_MS: push_ms(L, atomic_load_explicit(&t->state->first_token_us, memory_order_relaxed)); break;
+  case WEIGHT: lua_pushnumber(L, t->weight_milli / 1000.0); break;
   }
   return 1;
 }
@@ -74,13 +84,13 @@ static int l_target_tostring(lua_State *L) {
 
 void api_target_push(lua_State *L, struct script *s, struct target *t) {
   luaL_checkstack(L, 4, NULL);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, s->targets);    /* … handles */
-  if (lua_rawgetp(L, -1, t) == LUA_TNIL) {          /* … handles nil */
-    lua_pop(L, 1);                                  /* … handles */
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->targets);              /* … handles */
+  if (lua_rawgetp(L, -1, t) == LUA_TNIL) {                    /* … handles nil */
+    lua_pop(L, 1);                                            /* … handles */
     *(struct target **)lua_newuserdatauv(L, sizeof t, 0) = t; /* … handles handle */
     luaL_setmetatable(L, "gw.target");
-    lua_pushvalue(L, -1);     /* … handles handle handle */
-    lua_rawsetp(L, -3, t);    /* … handles handle */
+    lua_pushvalue(L, -1);  /* … handles handle handle */
+    lua_rawsetp(L, -3, t); /* … handles handle */
   }
   lua_remove(L, -2); /* … handle */
 }
@@ -143,7 +153,8 @@ static struct target *find_target(lua_State *L, struct slice name) {
   if (p == NULL || (size_t)slash + 1 == name.len) return NULL;
   t = config_add_target(c, p, slice_from(name, (size_t)slash + 1));
   if (c->prices != NULL) {
-    t->price = price_table_find(c->prices, slice_text(p->name), slice_text(p->adapter ? p->adapter->name : ""), t->model);
+    t->price =
+        price_table_find(c->prices, slice_text(p->name), slice_text(p->adapter ? p->adapter->name : ""), t->model);
   }
   return t;
 }
@@ -198,8 +209,9 @@ static int l_gw_refuse(lua_State *L) {
   code.ptr = luaL_optlstring(L, 3, "refused", &code.len);
   luaL_argcheck(L, status >= 400 && status <= 599, 1, "must be from 400 to 599");
   luaL_argcheck(L, reason.len > 0, 2, "must say why");
-  luaL_argcheck(L, code.len > 0 && code.len < sizeof((struct refusal *)0)->code &&
-                       strspn(code.ptr, "abcdefghijklmnopqrstuvwxyz_0123456789") == code.len,
+  luaL_argcheck(L,
+                code.len > 0 && code.len < sizeof((struct refusal *)0)->code &&
+                    strspn(code.ptr, "abcdefghijklmnopqrstuvwxyz_0123456789") == code.len,
                 3, "must be 1 to 47 characters of a-z, 0-9 and _");
   struct refusal *refusal = lua_newuserdatauv(L, sizeof *refusal, 0); /* … refusal */
   refusal->status = (uint16_t)status;
@@ -227,9 +239,9 @@ int api_target_open(lua_State *L) {
   guard_add(L, "gw.", functions);
   handle_push_metatable(L, &kind); /* gw metatable */
   s->target_metatable = lua_topointer(L, -1);
-  luaL_newmetatable(L, "gw.refusal");  /* gw metatable refusal */
-  lua_pushliteral(L, "refusal");       /* gw metatable refusal name */
-  lua_setfield(L, -2, "__metatable");  /* gw metatable refusal */
+  luaL_newmetatable(L, "gw.refusal"); /* gw metatable refusal */
+  lua_pushliteral(L, "refusal");      /* gw metatable refusal name */
+  lua_setfield(L, -2, "__metatable"); /* gw metatable refusal */
   s->refusal_metatable = lua_topointer(L, -1);
   lua_createtable(L, 0, 16); /* gw metatable refusal handles */
   s->targets = luaL_ref(L, LUA_REGISTRYINDEX);

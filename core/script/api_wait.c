@@ -60,7 +60,7 @@ static int l_gw_fetch(lua_State *L) {
   name.ptr = luaL_checklstring(L, 1, &name.len);
   const struct script_upstream *to = find_upstream(L, call->script->config, name);
   if (state == NULL) {
-    lua_pushnil(L);                                                    /* … nil */
+    lua_pushnil(L);                                                  /* … nil */
     lua_pushliteral(L, "nothing is fetched while the examples run"); /* … nil message */
     return 2;
   }
@@ -97,7 +97,7 @@ static int give_limit(lua_State *L, void *owner) {
 
 /* ---- waiting ---- */
 
-static void go_on(struct script_request *state, wait_give *give) {
+static void go_on(struct script_request *state, int (*give)(lua_State *L, void *owner)) {
   struct wait *w = &state->wait;
   timer_clear(&w->timer);
   w->waited_ns += clock_ns() - w->began_ns;
@@ -119,17 +119,17 @@ static void on_fetched(void *owner) {
   go_on(owner, give_fetched);
 }
 
-void wait_begin(struct script_request *state, void (*over)(struct script_request *state, wait_give *give)) {
+void wait_begin(struct script_request *state,
+                void (*over)(struct script_request *state, int (*give)(lua_State *L, void *owner))) {
   struct wait *w = &state->wait;
-  struct request *r = state->r;
   uint64_t left = left_ns(state, state->slot->hook);
   w->over = over;
   w->began_ns = clock_ns();
   w->is_limit = w->wanted_ns > left;
-  timer_init(&w->timer, r->gate->loop, on_timer, state);
+  timer_init(&w->timer, state->call.script->gate->loop, on_timer, state);
   timer_set_ms(&w->timer, ((w->is_limit ? left : w->wanted_ns) + 999999) / 1000000);
   if (w->fetch == NULL) return;
-  struct tenure *tenure = r->tenure;
+  struct tenure *tenure = state->r->tenure;
   const struct config *c = tenure->generation->config;
   ptrdiff_t index = fetch_upstream(w->fetch) - c->upstreams;
   fetch_start(w->fetch, tenure->script_pools[index], on_fetched, state);

@@ -12,8 +12,10 @@ static _Noreturn void refuse(lua_State *L, int function, const char *what) {
   lua_Debug place;
   lua_rawgeti(L, LUA_REGISTRYINDEX, function); /* … function */
   lua_getinfo(L, ">S", &place);                /* … */
-  luaL_error(L, "%s:%d: `%s` must return targets from gw.pool, gw.target or gw.targets, lists of them, gw.refuse(…) "
-                "alone, or nothing, not %s", place.short_src, place.linedefined, run_hook_name(run_hook_now(L)), what);
+  luaL_error(L,
+             "%s:%d: `%s` must return targets from gw.pool, gw.target or gw.targets, lists of them, gw.refuse(…) "
+             "alone, or nothing, not %s",
+             place.short_src, place.linedefined, run_hook_name(run_hook_now(L)), what);
   abort();
 }
 
@@ -21,22 +23,22 @@ static _Noreturn void refuse(lua_State *L, int function, const char *what) {
 static void read_value(lua_State *L, struct choice *out, int function, int depth) {
   struct script *s = script_of(L);
   switch (lua_type(L, -1)) {
-    case LUA_TUSERDATA: {
-      struct target *target = api_target_at(L, -1, s);
-      if (target == NULL) refuse(L, function, "an object of another kind");
-      if (out->count < CHOICE_MAX) out->targets[out->count++] = target;
-      return;
-    }
-    case LUA_TTABLE:
-      if (depth == CHOICE_DEPTH_MAX) refuse(L, function, "lists nested deeper than 8");
-      luaL_checkstack(L, 4, NULL);
-      for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL && out->count < CHOICE_MAX; i++) { /* … list value */
-        read_value(L, out, function, depth + 1);
-        lua_pop(L, 1); /* … list */
-      }
+  case LUA_TUSERDATA: {
+    struct target *target = api_target_at(L, -1, s);
+    if (target == NULL) refuse(L, function, "an object of another kind");
+    if (out->count < CHOICE_MAX) out->targets[out->count++] = target;
+    return;
+  }
+  case LUA_TTABLE:
+    if (depth == CHOICE_DEPTH_MAX) refuse(L, function, "lists nested deeper than 8");
+    luaL_checkstack(L, 4, NULL);
+    for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL && out->count < CHOICE_MAX; i++) { /* … list value */
+      read_value(L, out, function, depth + 1);
       lua_pop(L, 1); /* … list */
-      return;
-    default: refuse(L, function, lua_pushfstring(L, "a %s", luaL_typename(L, -1)));
+    }
+    lua_pop(L, 1); /* … list */
+    return;
+  default: refuse(L, function, lua_pushfstring(L, "a %s", luaL_typename(L, -1)));
   }
 }
 

@@ -12,13 +12,13 @@ enum { CHOICE_MAX = 32, CHOICE_DEPTH_MAX = 8 };
 struct choice {
   struct target *targets[CHOICE_MAX]; /* in order, lists flattened; further ones are dropped */
   uint16_t count;
-  bool given;         /* false: nothing, or only nils, was returned */
-  bool refused;       /* gw.refuse: fault says no */
+  bool given;   /* false: nothing, or only nils, was returned */
+  bool refused; /* gw.refuse: fault says no */
   struct fault fault;
 };
 
-/* Reads the values at 1..lua_gettop. function: stack-independent place for messages, the registry reference of the hook.
- * Throws "file:line: …" of the hook when a value is something else. */
+/* Reads the values at 1..lua_gettop. function: registry reference of the hook that returned them, whose "file:line"
+ * begins the error that is thrown when a value is something else. */
 void choice_read(lua_State *L, struct choice *out, int function);
 
 #endif

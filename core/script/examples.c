@@ -39,11 +39,11 @@ static void push_member(lua_State *L, const struct example *x, const char *name)
 /* { name, text } of the policy's file. */
 static void push_policy(lua_State *L, const struct example *x) {
   const struct script_file *file = route_of(x)->file;
-  lua_createtable(L, 0, 2);                            /* … policy */
-  lua_pushstring(L, file->name);                       /* … policy name */
-  lua_setfield(L, -2, "name");                         /* … policy */
-  lua_pushlstring(L, file->text.ptr, file->text.len);  /* … policy text */
-  lua_setfield(L, -2, "text");                         /* … policy */
+  lua_createtable(L, 0, 2);                           /* … policy */
+  lua_pushstring(L, file->name);                      /* … policy name */
+  lua_setfield(L, -2, "name");                        /* … policy */
+  lua_pushlstring(L, file->text.ptr, file->text.len); /* … policy text */
+  lua_setfield(L, -2, "text");                        /* … policy */
 }
 
 static void push_example(lua_State *L, const struct example *x) {
@@ -93,10 +93,10 @@ static void leave_example(lua_State *L, void *owner) {
   const struct route *route = x->call.route;
   choice_read(L, choice, route_of(x)->route);
   luaL_checkstack(L, 12, NULL);
-  push_member(L, x, "compare");        /* … compare */
-  push_policy(L, x);                   /* … compare policy */
-  lua_pushinteger(L, x->index);        /* … compare policy index */
-  push_example(L, x);                  /* … compare policy index example */
+  push_member(L, x, "compare");                  /* … compare */
+  push_policy(L, x);                             /* … compare policy */
+  lua_pushinteger(L, x->index);                  /* … compare policy index */
+  push_example(L, x);                            /* … compare policy index example */
   lua_createtable(L, 0, (int)route->pool_count); /* … compare policy index example pools */
   for (uint32_t i = 0; i < route->pool_count; i++) {
     push_names(L, route->pools[i].targets, route->pools[i].count); /* … pools names */

@@ -1,5 +1,5 @@
-/* fetch: see the header. The upstream's key goes from the config to the socket without passing through Lua; headers that
- * would replace it, or that belong to HTTP itself, are refused. */
+/* fetch: see the header. The upstream's key goes from the config to the socket without passing through Lua; headers
+ * that would replace it, or that belong to HTTP itself, are refused. */
 #include "script/fetch.h"
 
 #include <stdio.h>
@@ -73,9 +73,9 @@ static struct slice key_name(const struct fetch *f) {
 
 static void read_header(lua_State *L, struct fetch *f, struct slice name, struct slice value) {
   static const struct slice ours[] = {
-      SLICE_INIT("host"),       SLICE_INIT("content-length"), SLICE_INIT("transfer-encoding"),
+      SLICE_INIT("host"),       SLICE_INIT("content-length"),  SLICE_INIT("transfer-encoding"),
       SLICE_INIT("connection"), SLICE_INIT("accept-encoding"), SLICE_INIT("upgrade"),
-      SLICE_INIT("te"),         SLICE_INIT("trailer"),        SLICE_INIT("expect"),
+      SLICE_INIT("te"),         SLICE_INIT("trailer"),         SLICE_INIT("expect"),
   };
   bool taken = slice_eq_nocase(name, key_name(f));
   for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) taken = taken || slice_eq_nocase(name, ours[i]);
@@ -215,11 +215,11 @@ static void push_headers(lua_State *L, struct slice lines) {
   while (lines.len > 0) {
     size_t end = (size_t)slice_find_byte(lines, '\n');
     size_t colon = (size_t)slice_find_byte(lines, ':');
-    lua_pushlstring(L, lines.ptr, colon);                               /* … headers name */
-    lua_pushvalue(L, -1);                                               /* … headers name name */
-    if (lua_rawget(L, -3) != LUA_TNIL) lua_pushliteral(L, ", ");        /* … headers name old ", " */
-    else lua_pushliteral(L, "");                                        /* … headers name nil "" */
-    lua_pushlstring(L, lines.ptr + colon + 1, end - colon - 1);         /* … headers name old between value */
+    lua_pushlstring(L, lines.ptr, colon);                        /* … headers name */
+    lua_pushvalue(L, -1);                                        /* … headers name name */
+    if (lua_rawget(L, -3) != LUA_TNIL) lua_pushliteral(L, ", "); /* … headers name old ", " */
+    else lua_pushliteral(L, "");                                 /* … headers name nil "" */
+    lua_pushlstring(L, lines.ptr + colon + 1, end - colon - 1);  /* … headers name old between value */
     if (lua_isnil(L, -3)) {
       lua_replace(L, -3); /* … headers name value between */
       lua_pop(L, 1);      /* … headers name value */
@@ -238,12 +238,12 @@ int fetch_push(lua_State *L, struct fetch *f) {
     lua_pushstring(L, f->error); /* … nil message */
     return 2;
   }
-  lua_createtable(L, 0, 3);                                 /* … answer */
-  lua_pushinteger(L, f->status);                            /* … answer status */
-  lua_setfield(L, -2, "status");                            /* … answer */
-  push_headers(L, buf_view(&f->answer_headers));            /* … answer headers */
-  lua_setfield(L, -2, "headers");                           /* … answer */
+  lua_createtable(L, 0, 3);                                              /* … answer */
+  lua_pushinteger(L, f->status);                                         /* … answer status */
+  lua_setfield(L, -2, "status");                                         /* … answer */
+  push_headers(L, buf_view(&f->answer_headers));                         /* … answer headers */
+  lua_setfield(L, -2, "headers");                                        /* … answer */
   lua_pushlstring(L, f->answer.ptr ? f->answer.ptr : "", f->answer.len); /* … answer body */
-  lua_setfield(L, -2, "body");                              /* … answer */
+  lua_setfield(L, -2, "body");                                           /* … answer */
   return 1;
 }

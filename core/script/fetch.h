@@ -1,5 +1,5 @@
-/* fetch: the HTTP call behind gw.fetch: its request read from Lua, the call, its answer given back. The worker's thread.
- * It knows no coroutine; api_wait.c does. */
+/* fetch: the HTTP call behind gw.fetch: its request read from Lua, the call, its answer given back. The worker's
+ * thread. It knows no coroutine; api_wait.c does. */
 #ifndef MOONGATE_SCRIPT_FETCH_H
 #define MOONGATE_SCRIPT_FETCH_H
 
@@ -11,8 +11,8 @@ struct upstream;
 
 enum { FETCH_ANSWER_MAX_BYTES = 1 << 20, FETCH_REQUEST_MAX_BYTES = 1 << 20 };
 
-/* Reads { method=, path=, headers=, body=, timeout_ms= } at index. *slot holds the new fetch (an old one there is freed),
- * also when this throws: the caller frees it. */
+/* Reads { method=, path=, headers=, body=, timeout_ms= } at index. *slot holds the new fetch (an old one there is
+ * freed), also when this throws: the caller frees it. */
 void fetch_read(lua_State *L, int index, const struct script_upstream *to, struct fetch **slot);
 const struct script_upstream *fetch_upstream(const struct fetch *f);
 /* 0: none was given. */

@@ -14,8 +14,8 @@ enum { NAMES_MAX = 64 };
 static void check_described(lua_State *L, const struct handle_kind *kind) {
   unsigned wanted = 0, described = 0;
   while (kind->fields[wanted] != NULL) wanted++;
-  vm_push(L, VM_API);            /* … api */
-  lua_getfield(L, -1, "fields"); /* … api rows */
+  vm_push(L, VM_API);                                                 /* … api */
+  lua_getfield(L, -1, "fields");                                      /* … api rows */
   for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TTABLE; i++) { /* … api rows row */
     lua_getfield(L, -1, "object");                                    /* … api rows row object */
     lua_getfield(L, -2, "name");                                      /* … api rows row object name */
@@ -45,8 +45,8 @@ void handle_push_metatable(lua_State *L, const struct handle_kind *kind) {
   lua_remove(L, -2);                                            /* … metatable */
   lua_createtable(L, 0, 16);                                    /* … metatable names */
   for (int i = 0; kind->fields[i] != NULL; i++) {
-    lua_pushinteger(L, i);                 /* … metatable names i */
-    lua_setfield(L, -2, kind->fields[i]);  /* … metatable names */
+    lua_pushinteger(L, i);                /* … metatable names i */
+    lua_setfield(L, -2, kind->fields[i]); /* … metatable names */
   }
   if (kind->methods != NULL) {
     const char *prefix = lua_pushfstring(L, "%s:", kind->object); /* … metatable names prefix */
@@ -54,16 +54,16 @@ void handle_push_metatable(lua_State *L, const struct handle_kind *kind) {
     guard_add(L, prefix, kind->methods);
     lua_remove(L, -2); /* … metatable names */
   }
-  lua_pushstring(L, kind->object);     /* … metatable names object */
-  lua_pushcclosure(L, kind->get, 2);   /* … metatable get */
-  lua_setfield(L, -2, "__index");      /* … metatable */
-  lua_pushstring(L, kind->object);     /* … metatable object */
+  lua_pushstring(L, kind->object);         /* … metatable names object */
+  lua_pushcclosure(L, kind->get, 2);       /* … metatable get */
+  lua_setfield(L, -2, "__index");          /* … metatable */
+  lua_pushstring(L, kind->object);         /* … metatable object */
   lua_pushcclosure(L, l_handle_assign, 1); /* … metatable assign */
-  lua_setfield(L, -2, "__newindex");   /* … metatable */
-  lua_pushstring(L, kind->object);     /* … metatable object */
-  lua_setfield(L, -2, "__name");       /* … metatable */
-  lua_pushstring(L, kind->object);     /* … metatable object */
-  lua_setfield(L, -2, "__metatable");  /* … metatable */
+  lua_setfield(L, -2, "__newindex");       /* … metatable */
+  lua_pushstring(L, kind->object);         /* … metatable object */
+  lua_setfield(L, -2, "__name");           /* … metatable */
+  lua_pushstring(L, kind->object);         /* … metatable object */
+  lua_setfield(L, -2, "__metatable");      /* … metatable */
   if (kind->tostring == NULL) return;
   lua_pushcfunction(L, kind->tostring); /* … metatable tostring */
   lua_setfield(L, -2, "__tostring");    /* … metatable */

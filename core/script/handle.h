@@ -1,7 +1,7 @@
 /* handle: read-only userdata with named fields, made for req, target and attempt. The VM's thread; all functions throw.
  *
- * Fields are read by C when they are asked for. A field that lua/gw/api.lua does not describe cannot exist, and one that
- * it describes must. */
+ * Fields are read by C when they are asked for. A field that lua/gw/api.lua does not describe cannot exist, and one
+ * that it describes must. */
 #ifndef MOONGATE_SCRIPT_HANDLE_H
 #define MOONGATE_SCRIPT_HANDLE_H
 

@@ -12,6 +12,8 @@
 #include "script/script_report.h"
 #include "script/translation.h"
 
+_Static_assert((int)CHOICE_MAX == (int)PLAN_MAX, "a choice fits into a plan");
+
 static const struct script_route *route_of(const struct script_call *call) {
   return &call->script->routes[call->route->index];
 }
@@ -33,10 +35,10 @@ static void leave_route(lua_State *L, void *owner) {
 static int enter_retry(lua_State *L, void *owner) {
   struct script_call *call = owner;
   const struct script_route *route = route_of(call);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, route->retry);                      /* retry */
-  lua_rawgeti(L, LUA_REGISTRYINDEX, route->self);                       /* retry self */
-  api_request_push(L, call->request);                                   /* retry self req */
-  api_request_push_attempt(L, call->request, call->request->failed);    /* retry self req attempt */
+  lua_rawgeti(L, LUA_REGISTRYINDEX, route->retry);                   /* retry */
+  lua_rawgeti(L, LUA_REGISTRYINDEX, route->self);                    /* retry self */
+  api_request_push(L, call->request);                                /* retry self req */
+  api_request_push_attempt(L, call->request, call->request->failed); /* retry self req attempt */
   return 3;
 }
 
@@ -45,7 +47,7 @@ static void leave_retry(lua_State *L, void *owner) {
   choice_read(L, &call->script->choice, route_of(call)->retry);
 }
 
-static void go_on(struct script_request *state, wait_give *give);
+static void go_on(struct script_request *state, int (*give)(lua_State *L, void *owner));
 
 static enum hook_verdict apply(struct request *r, const struct choice *choice, bool replaces, struct fault *f) {
   if (choice->refused) {
@@ -90,7 +92,7 @@ static enum hook_verdict start(struct script *s, struct request *r, struct attem
 }
 
 /* A wait is over. Nothing may be touched after request_resumed: the request may be gone. */
-static void go_on(struct script_request *state, wait_give *give) {
+static void go_on(struct script_request *state, int (*give)(lua_State *L, void *owner)) {
   struct run_report report;
   struct fault f = {.code = FAULT_COUNT};
   enum run_outcome outcome = run_resume(state->slot, give, &report);

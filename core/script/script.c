@@ -1,5 +1,5 @@
-/* script: builds the VM of one worker: loads every file, checks it, runs setup, and keeps what the hooks will call. Also
- * the pool of request states. */
+/* script: builds the VM of one worker: loads every file, checks it, runs setup, and keeps what the hooks will call.
+ * Also the pool of request states. */
 #include "script/script.h"
 
 #include <stdio.h>
@@ -72,36 +72,37 @@ static bool load_file(struct building *b, const struct script_file *file, enum c
 static void push_value(lua_State *L, const struct value *v, const char *place) {
   luaL_checkstack(L, 4, NULL);
   switch (v->kind) {
-    case VALUE_NIL: lua_pushnil(L); break;
-    case VALUE_BOOL: lua_pushboolean(L, v->boolean); break;
-    case VALUE_INTEGER: lua_pushinteger(L, v->integer); break;
-    case VALUE_NUMBER: lua_pushnumber(L, v->number); break;
-    case VALUE_TEXT: lua_pushlstring(L, v->text.ptr, v->text.len); break;
-    case VALUE_SECRET:
-      luaL_error(L, "%s: scripts are never shown secrets (%s): give it to a provider or to `upstreams`", place, v->text.ptr);
-      break;
-    case VALUE_LIST:
-      lua_createtable(L, (int)v->count, 0); /* … list */
-      for (uint32_t i = 0; i < v->count; i++) {
-        push_value(L, &v->items[i], place);   /* … list value */
-        lua_rawseti(L, -2, (lua_Integer)i + 1); /* … list */
-      }
-      break;
-    case VALUE_TABLE:
-      lua_createtable(L, 0, (int)v->count); /* … table */
-      for (uint32_t i = 0; i < v->count; i++) {
-        lua_pushlstring(L, v->fields[i].key.ptr, v->fields[i].key.len); /* … table key */
-        push_value(L, &v->fields[i].value, place);                      /* … table key value */
-        lua_rawset(L, -3);                                              /* … table */
-      }
-      break;
+  case VALUE_NIL: lua_pushnil(L); break;
+  case VALUE_BOOL: lua_pushboolean(L, v->boolean); break;
+  case VALUE_INTEGER: lua_pushinteger(L, v->integer); break;
+  case VALUE_NUMBER: lua_pushnumber(L, v->number); break;
+  case VALUE_TEXT: lua_pushlstring(L, v->text.ptr, v->text.len); break;
+  case VALUE_SECRET:
+    luaL_error(L, "%s: scripts are never shown secrets (%s): give it to a provider or to `upstreams`", place,
+               v->text.ptr);
+    break;
+  case VALUE_LIST:
+    lua_createtable(L, (int)v->count, 0); /* … list */
+    for (uint32_t i = 0; i < v->count; i++) {
+      push_value(L, &v->items[i], place);     /* … list value */
+      lua_rawseti(L, -2, (lua_Integer)i + 1); /* … list */
+    }
+    break;
+  case VALUE_TABLE:
+    lua_createtable(L, 0, (int)v->count); /* … table */
+    for (uint32_t i = 0; i < v->count; i++) {
+      lua_pushlstring(L, v->fields[i].key.ptr, v->fields[i].key.len); /* … table key */
+      push_value(L, &v->fields[i].value, place);                      /* … table key value */
+      lua_rawset(L, -3);                                              /* … table */
+    }
+    break;
   }
 }
 
 /* Leaves setup's function and its options, or, without a setup, the options as self. */
 static int enter_setup(lua_State *L, void *owner) {
   struct building *b = owner;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, b->script); /* script */
+  lua_rawgeti(L, LUA_REGISTRYINDEX, b->script);                /* script */
   if (b->options != NULL) push_value(L, b->options, b->place); /* script given */
   else lua_pushnil(L);
   check_options(L, -2, b->options ? lua_gettop(L) : 0, b->place); /* script given options */
@@ -147,9 +148,9 @@ static bool run_setup(struct building *b, const struct value *options, const cha
 static void leave_hooks(lua_State *L, void *owner) {
   struct building *b = owner;
   struct script_route *route = &b->call.script->routes[b->call.route->index];
-  lua_settop(L, 1);                                                                          /* script */
+  lua_settop(L, 1); /* script */
   if (lua_getfield(L, 1, "route") == LUA_TFUNCTION) route->route = luaL_ref(L, LUA_REGISTRYINDEX);
-  lua_settop(L, 1);                                                                          /* script */
+  lua_settop(L, 1); /* script */
   if (lua_getfield(L, 1, "retry") == LUA_TFUNCTION) route->retry = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
@@ -165,7 +166,8 @@ static bool load_policy(struct script *s, struct route *route, struct err *e) {
   struct building b = {.call = {.script = s, .route = route}, .result = LUA_NOREF};
   const struct script_file *file = script_files_named(s->files, "policies", name, e);
   if (file == NULL) {
-    return err_before(e, "%s:%d: routes.%s.policy: ", s->config->file ? s->config->file : "config", route->line, route->name);
+    return err_before(e, "%s:%d: routes.%s.policy: ", s->config->file ? s->config->file : "config", route->line,
+                      route->name);
   }
   struct script_route *out = &s->routes[route->index];
   for (uint32_t i = 0; i < route->index && out->policy == LUA_NOREF; i++)
@@ -190,10 +192,10 @@ static bool load_policy(struct script *s, struct route *route, struct err *e) {
 static void leave_adapter(lua_State *L, void *owner) {
   static const char *const members[] = {"quirks", "request", "response", "event"};
   struct building *b = owner;
-  lua_settop(L, 1);            /* script */
-  lua_createtable(L, 0, 5);    /* script adapter */
+  lua_settop(L, 1);         /* script */
+  lua_createtable(L, 0, 5); /* script adapter */
   for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-    lua_getfield(L, 1, members[i]); /* script adapter member */
+    lua_getfield(L, 1, members[i]);  /* script adapter member */
     lua_setfield(L, -2, members[i]); /* script adapter */
   }
   lua_rawgeti(L, LUA_REGISTRYINDEX, b->result); /* script adapter self */
@@ -206,10 +208,11 @@ static bool load_adapter(struct script *s, const struct provider *p, struct err 
   struct building b = {.call = {.script = s}, .result = LUA_NOREF};
   const char *name = p->adapter->name;
   const struct script_file *file = slice_ends(slice_text(name), SLICE(".lua"))
-                                     ? script_files_path(s->files, name, e)
-                                     : script_files_named(s->files, "adapters", name, e);
+                                       ? script_files_path(s->files, name, e)
+                                       : script_files_named(s->files, "adapters", name, e);
   if (file == NULL) {
-    return err_before(e, "%s:%d: providers.%s.adapter: ", s->config->file ? s->config->file : "config", p->line, p->name);
+    return err_before(e, "%s:%d: providers.%s.adapter: ", s->config->file ? s->config->file : "config", p->line,
+                      p->name);
   }
   if (!load_file(&b, file, CHECK_ADAPTER, true, e)) return false;
   b.script = b.result;
@@ -241,7 +244,8 @@ static void leave_translate(lua_State *L, void *owner) {
   struct building *b = owner;
   lua_settop(L, 1); /* module */
   for (int i = 0; i < TRANSLATE_COUNT; i++) {
-    if (lua_getfield(L, 1, names[i]) != LUA_TFUNCTION) luaL_error(L, "%s:1: has no function '%s'", b->file->name, names[i]);
+    if (lua_getfield(L, 1, names[i]) != LUA_TFUNCTION)
+      luaL_error(L, "%s:1: has no function '%s'", b->file->name, names[i]);
     b->call.script->translate[i] = luaL_ref(L, LUA_REGISTRYINDEX); /* module */
   }
 }

@@ -68,7 +68,7 @@ struct script {
   int *adapters;               /* [provider->index]: { quirks, self, request, response, event } */
   int dialects[DIALECT_COUNT];
   int translate[TRANSLATE_COUNT];
-  int targets;                  /* registry reference: struct target * → its handle */
+  int targets; /* registry reference: struct target * → its handle */
   int req_metatable;
   const void *target_metatable; /* identities, to tell handles */
   const void *refusal_metatable;
@@ -81,8 +81,8 @@ static inline struct script *script_of(lua_State *L) {
   return vm_of(L)->doors.owner;
 }
 
-/* Builds the VM and everything in it. config is not final yet: setup may add targets that a script names. Sets has_policy
- * and has_retry of the routes. NULL on failure: e holds "file:line: reason". */
+/* Builds the VM and everything in it. config is not final yet: setup may add targets that a script names. Sets
+ * has_policy and has_retry of the routes. NULL on failure: e holds "file:line: reason". */
 struct script *script_new(struct config *config, struct script_files *files, const char *script_root,
                           uint32_t generation, struct err *e);
 void script_free(struct script *s); /* NULL is fine */

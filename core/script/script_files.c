@@ -115,8 +115,9 @@ static void tell_missing(const struct script_files *f, const char *folder, const
   if (dir != NULL) closedir(dir);
   const char *near = suggest_nearest(name, (const char *const *)names, count);
   if (near != NULL) err_set(e, "there is no %s/%s.lua; did you mean '%s'?", folder, name, near);
-  else err_set(e, "there is no %s/%s.lua in %s; a file of your own is named by its path: \"./%s.lua\"", folder, name,
-               f->root, name);
+  else
+    err_set(e, "there is no %s/%s.lua in %s; a file of your own is named by its path: \"./%s.lua\"", folder, name,
+            f->root, name);
   for (size_t i = 0; i < count; i++) mem_free(names[i]);
 }
 

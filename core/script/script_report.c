@@ -21,7 +21,8 @@ void script_report_log(struct script *s, const struct request *r, const struct r
   uint64_t now_ns = clock_ns();
   if (report->count > LOGGED_ALWAYS && now_ns - s->logged_ns < 1000000000u) return;
   s->logged_ns = now_ns;
-  log_error("script", "`%s` failed: %s:%d: %s (request %.*s, generation %u, %llu times)%s%s", run_hook_name(report->hook),
-            report->file[0] ? report->file : "?", report->line, report->message, REQUEST_ID_BYTES, r->id, s->generation,
-            (unsigned long long)report->count, report->traceback[0] ? "\n" : "", report->traceback);
+  log_error("script", "`%s` failed: %s:%d: %s (request %.*s, generation %u, %llu times)%s%s",
+            run_hook_name(report->hook), report->file[0] ? report->file : "?", report->line, report->message,
+            REQUEST_ID_BYTES, r->id, s->generation, (unsigned long long)report->count, report->traceback[0] ? "\n" : "",
+            report->traceback);
 }

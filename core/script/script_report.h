@@ -10,8 +10,8 @@ struct request;
 
 /* "file:line: message" into e. name: the file when the report does not know it. Returns false. */
 bool script_report_tell(const struct run_report *report, const char *name, struct err *e);
-/* One line in the log with place, message, request, generation and traceback, and the worker's counters. Of a place that
- * fails again and again only the first few times, then once a second. */
+/* One line in the log with place, message, request, generation and traceback, and the worker's counters. Of a place
+ * that fails again and again only the first few times, then once a second. */
 void script_report_log(struct script *s, const struct request *r, const struct run_report *report);
 
 #endif

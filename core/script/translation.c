@@ -22,10 +22,10 @@ struct script_attempt {
 struct carrying {
   struct script_call call; /* first */
   struct attempt *a;
-  struct slice body;           /* what came */
+  struct slice body; /* what came */
   const struct sse_event *event;
-  struct buf *out;             /* of a stream */
-  struct slice made;           /* of a whole body, in the arena */
+  struct buf *out;   /* of a stream */
+  struct slice made; /* of a whole body, in the arena */
   unsigned status;
 };
 
@@ -204,8 +204,8 @@ static int enter_answer(lua_State *L, void *owner) {
   struct carrying *c = owner;
   push_function(L, c, TRANSLATE_RESPONSE);
   push_hop(L, c);
-  lua_pushinteger(L, c->status);                   /* response hop status */
-  lua_pushlstring(L, c->body.ptr, c->body.len);    /* response hop status body */
+  lua_pushinteger(L, c->status);                /* response hop status */
+  lua_pushlstring(L, c->body.ptr, c->body.len); /* response hop status body */
   return 3;
 }
 
@@ -213,9 +213,9 @@ static void leave_answer(lua_State *L, void *owner) {
   struct carrying *c = owner;
   c->status = (unsigned)luaL_checkinteger(L, 1);
   c->made = keep_text(L, 2, c);
-  push_hop(L, c);                  /* … hop */
-  lua_getfield(L, -1, "asked");    /* … hop asked */
-  lua_getfield(L, -1, "losses");   /* … hop asked losses */
+  push_hop(L, c);                /* … hop */
+  lua_getfield(L, -1, "asked");  /* … hop asked */
+  lua_getfield(L, -1, "losses"); /* … hop asked losses */
   add_losses(L, lua_gettop(L), c->a);
 }
 
@@ -236,7 +236,7 @@ static int enter_error(lua_State *L, void *owner) {
   struct carrying *c = owner;
   push_function(L, c, TRANSLATE_ERROR);
   push_new_hop(L, c);
-  lua_pushinteger(L, c->status);                /* error hop status */
+  lua_pushinteger(L, c->status);                                   /* error hop status */
   lua_pushlstring(L, c->body.ptr ? c->body.ptr : "", c->body.len); /* error hop status body */
   return 3;
 }
@@ -286,9 +286,9 @@ static void push_stream(lua_State *L, struct carrying *c) {
 static int enter_event(lua_State *L, void *owner) {
   struct carrying *c = owner;
   const struct sse_event *e = c->event;
-  push_stream(L, c);               /* stream */
-  lua_getfield(L, -1, "event");    /* stream event */
-  lua_insert(L, -2);               /* event stream */
+  push_stream(L, c);                                               /* stream */
+  lua_getfield(L, -1, "event");                                    /* stream event */
+  lua_insert(L, -2);                                               /* event stream */
   lua_pushlstring(L, e->name.len ? e->name.ptr : "", e->name.len); /* event stream name */
   lua_pushlstring(L, e->data.len ? e->data.ptr : "", e->data.len); /* event stream name data */
   return 3;

@@ -3,8 +3,8 @@
  *
  *   build ─▶ the hop, a Lua table, kept in the attempt's state ─▶ answer | event… finish ─▶ translation_forget
  *
- * The client's body is decoded once per request, whatever the number of attempts. Made bytes go into the request's arena
- * or straight into the caller's buffer. */
+ * The client's body is decoded once per request, whatever the number of attempts. Made bytes go into the request's
+ * arena or straight into the caller's buffer. */
 #ifndef MOONGATE_SCRIPT_TRANSLATION_H
 #define MOONGATE_SCRIPT_TRANSLATION_H
 

@@ -108,6 +108,31 @@ struct pick {
   size_t left; /* fields not found yet */
 };
 
+/* The part of field i's path that comes next, up to a dot. */
+static inline struct slice pick_part(const struct pick *p, unsigned i) {
+  const struct slice *path = &p->wanted[i].key;
+  size_t from = p->rest[i], to = from;
+  while (to < path->len && path->ptr[to] != '.') to++;
+  return slice_of(path->ptr + from, to - from);
+}
+
+/* The fields of `below` that want the key at `token`, compared as it stands in the text, and moved past it. Keys are
+ * many and the wanted ones few: nearly all differ in their first letter. */
+static uint64_t pick_key(struct pick *p, uint32_t token, uint64_t below, struct slice *step) {
+  const char *key = p->x->text + p->x->at[token] + 1;
+  uint64_t matched = 0;
+  for (uint64_t bits = below; bits != 0; bits &= bits - 1) {
+    unsigned i = (unsigned)__builtin_ctzll(bits);
+    if (p->wanted[i].key.ptr[p->rest[i]] != *key) continue;
+    struct slice part = pick_part(p, i);
+    if (memcmp(key, part.ptr, part.len) != 0 || key[part.len] != '"') continue;
+    matched |= 1ull << i;
+    p->rest[i] += part.len + 1;
+    *step = slice_of(key, part.len);
+  }
+  return matched;
+}
+
 enum : uint32_t { PICK_FAULT = 0, PICK_ALL = UINT32_MAX };
 
 static uint32_t pick_value(struct pick *p, uint32_t token, uint64_t below);
@@ -118,6 +143,7 @@ static uint64_t pick_step(struct pick *p, uint64_t below, struct slice step) {
   for (uint64_t bits = below; bits != 0; bits &= bits - 1) {
     unsigned i = (unsigned)__builtin_ctzll(bits);
     struct slice rest = slice_from(p->wanted[i].key, p->rest[i]);
+    if (rest.len < step.len || (step.len > 0 && *rest.ptr != *step.ptr)) continue; /* nearly always */
     if (!slice_starts(rest, step) || (rest.len > step.len && rest.ptr[step.len] != '.')) continue;
     matched |= 1ull << i;
     p->rest[i] += step.len + 1;
@@ -141,11 +167,21 @@ static uint32_t pick_below(struct pick *p, uint32_t token, uint64_t below, struc
 static uint32_t pick_object(struct pick *p, uint32_t token, uint64_t below) {
   if (json_token(p->x, token + 1) == '}') return token + 2;
   do {
-    struct slice key;
-    size_t used = 0;
+    struct slice key = {nullptr, 0};
     if (json_token(p->x, token + 1) != '"' || json_token(p->x, token + 2) != ':') return PICK_FAULT;
-    if (!key_decoded(p->x, token + 1, &used, &key)) return PICK_FAULT;
-    token = pick_below(p, token + 3, below, key);
+    const char *at = p->x->text + p->x->at[token + 1];
+    uint64_t matched = pick_key(p, token + 1, below, &key);
+    if (matched != 0) {
+      uint32_t next = pick_value(p, token + 3, matched);
+      pick_step_back(p, matched, key);
+      token = next;
+    } else if (memchr(at, '\\', p->x->at[token + 2] - p->x->at[token + 1]) != nullptr) {
+      size_t used = 0;
+      if (!key_decoded(p->x, token + 1, &used, &key)) return PICK_FAULT;
+      token = pick_below(p, token + 3, below, key);
+    } else {
+      token = value_end(p->x, token + 3);
+    }
     if (token == PICK_FAULT || token == PICK_ALL) return token;
   } while (json_token(p->x, token) == ',');
   return json_token(p->x, token) == '}' ? token + 1 : (uint32_t)PICK_FAULT;
@@ -187,27 +223,35 @@ static uint32_t pick_value(struct pick *p, uint32_t token, uint64_t below) {
   return p->left == 0 ? (uint32_t)PICK_ALL : next;
 }
 
-static bool pick_run(struct slice text, struct json_field *wanted, size_t count, uint64_t below) {
+static bool pick_run(struct slice text, struct json_field *wanted, size_t count, uint64_t below,
+                     enum json_strictness how) {
   struct json_index x;
   struct pick p;
   for (size_t i = 0; i < count; i++) {
     wanted[i].raw = {nullptr, 0};
     p.rest[i] = 0;
   }
-  if (!json_index_init(&x, text, JSON_LOOSE, nullptr)) return false;
+  if (!json_index_init(&x, text, how, nullptr)) return false;
   p.x = &x;
   p.wanted = wanted;
   p.left = count;
-  uint32_t next = pick_value(&p, 0, below);
+  uint32_t next;
+  bool sound = how == JSON_LOOSE || (json_grammar(&x, 0, 0, false, &next, nullptr) && next == x.count);
+  next = sound ? pick_value(&p, 0, below) : (uint32_t)PICK_FAULT;
   json_index_done(&x);
   return next == PICK_ALL || next == x.count;
+}
+
+bool json_pick_strict(struct slice text, struct json_field *wanted, size_t count) {
+  return count <= PICK_MAX &&
+         pick_run(text, wanted, count, count == 64 ? UINT64_MAX : (1ull << count) - 1, JSON_STRICT);
 }
 
 bool json_pick(struct slice text, struct json_field *wanted, size_t count) {
   size_t done = 0;
   do {
     size_t part = std::min(count - done, PICK_MAX);
-    if (!pick_run(text, wanted + done, part, part == 64 ? UINT64_MAX : (1ull << part) - 1)) return false;
+    if (!pick_run(text, wanted + done, part, part == 64 ? UINT64_MAX : (1ull << part) - 1, JSON_LOOSE)) return false;
     done += part;
   } while (done < count);
   return true;

@@ -52,6 +52,17 @@ struct slice json_find(struct slice text, const char *const *path);
  * index arrays). Sets raw and kind; absent → ptr NULL. Not strict, as json_find, and stops once all are found. Returns
  * false when text is not JSON as far as it was read. */
 bool json_pick(struct slice text, struct json_field *wanted, size_t count);
+/* The same, and the whole document is validated strictly in the same pass. At most 64 fields. */
+bool json_pick_strict(struct slice text, struct json_field *wanted, size_t count);
+
+/* A look at a text without reading its structure: where `"key":` stands first, at whatever depth. For telling cheaply
+ * that an event of a stream needs no closer look: within a string a quote is escaped, so text cannot pass for a key.
+ * What comes behind a key is not validated; an escaped key ("us\u0061ge") is not seen. */
+struct json_sight {
+  struct slice key;
+  const char *value; /* the first byte of its value; NULL: not there */
+};
+void json_glance(struct slice text, struct json_sight *wanted, size_t count);
 
 /* Decodes a raw JSON string ("…" with its quotes) into out (needs raw.len bytes). false when it is not a string. */
 bool json_unquote(struct slice raw, char *out, size_t *out_len);

@@ -21,6 +21,17 @@ static inline uint64_t json_mask_backslashes(const char *at) {
   return mask;
 }
 
+/* Where the quotes are in the 64 bytes at `at`. */
+static inline uint64_t json_mask_quotes(const char *at) {
+  uint64_t mask = 0;
+  for (unsigned i = 0; i < 64; i += JSON_BLOCK) {
+    __m128i block = _mm_loadu_si128((const __m128i *)(const void *)(at + i));
+    uint64_t found = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_set1_epi8('"')));
+    mask |= found << i;
+  }
+  return mask;
+}
+
 /* Of the JSON_BLOCK bytes at `at`: quotes, backslashes, controls below 0x20. *high gets the bytes from 0x80 on. */
 static inline unsigned json_mask_special(const char *at, unsigned *high) {
   __m128i block = _mm_loadu_si128((const __m128i *)(const void *)at);
@@ -31,6 +42,12 @@ static inline unsigned json_mask_special(const char *at, unsigned *high) {
   return (unsigned)_mm_movemask_epi8(_mm_or_si128(special, control));
 }
 #else
+static inline uint64_t json_mask_quotes(const char *at) {
+  uint64_t mask = 0;
+  for (unsigned i = 0; i < 64; i++) mask |= (uint64_t)(at[i] == '"') << i;
+  return mask;
+}
+
 static inline uint64_t json_mask_backslashes(const char *at) {
   uint64_t mask = 0;
   for (unsigned i = 0; i < 64; i++) mask |= (uint64_t)(at[i] == '\\') << i;

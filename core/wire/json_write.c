@@ -54,7 +54,24 @@ static char *put_one(char *out, const char **at, const char *end, bool checked) 
   return out + 3;
 }
 
+enum { SHORT_BYTES = 48 };
+
+/* Names and numbers as text: short, and nearly always without anything to escape. */
+static bool put_short(struct buf *out, struct slice s) {
+  static const unsigned char special[256] = {[0 ... 0x1f] = 1, ['"'] = 1, ['\\'] = 1, [0x80 ... 0xff] = 1};
+  unsigned found = 0;
+  for (size_t i = 0; i < s.len; i++) found |= special[(unsigned char)s.ptr[i]];
+  if (found != 0) return false;
+  char *to = buf_reserve(out, s.len + 2);
+  *to = '"';
+  memcpy(to + 1, s.ptr, s.len);
+  to[s.len + 1] = '"';
+  out->len += s.len + 2;
+  return true;
+}
+
 void json_put_string(struct buf *out, struct slice s) {
+  if (s.len > 0 && s.len <= SHORT_BYTES && put_short(out, s)) return;
   const char *at = s.ptr, *end = s.ptr + s.len;
   bool known = false, broken = false; /* known: the rest has been checked for UTF-8; broken: it is not */
   char *to = buf_reserve(out, s.len + 2 + ESCAPE_BYTES);

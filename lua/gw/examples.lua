@@ -62,7 +62,9 @@ function M.request(api, policy, index, example)
   if type(example) ~= "table" then fail(policy, index, "must be a table { req = { … }, gives = { … } }") end
   for key, value in pairs(example) do
     local wanted = example_keys[key]
-    if not wanted then fail(policy, index, "unknown key '" .. tostring(key) .. "'; there are req, gives, refuses, doc") end
+    if not wanted then
+      fail(policy, index, "unknown key '" .. tostring(key) .. "'; there are req, gives, refuses, doc")
+    end
     if type(value) ~= wanted then fail(policy, index, key .. " must be a " .. wanted) end
   end
   if (example.gives == nil) == (example.refuses == nil) then

@@ -115,8 +115,8 @@ local commits = {
 }
 
 -- A stream of the hop. stream:event(name, data) and stream:finish() make the SSE text for the client: they give it to
--- put(text), piece by piece; without a put they return it, or nil when there is none yet. stream.has_content: content was produced; stream.failed: the error, when the stream ended in one;
--- stream.is_done: a correct end was produced.
+-- put(text), piece by piece; without a put they return it, or nil when there is none yet. stream.has_content: content
+-- was produced; stream.failed: the error, when the stream ended in one; stream.is_done: a correct end was produced.
 function M.stream(hop, put)
   local stream = setmetatable({ hop = hop, out = {}, count = 0, has_content = false, is_done = false }, S)
   put = put or function(text)

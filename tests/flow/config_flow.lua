@@ -56,7 +56,7 @@ flow.case("check --dump shows the whole config with secrets masked", function(t)
     keys = { { name = "ci", team = "search", key = env "DUMP_CLIENT" } },
   }]])
   proc.write_file(t.dir .. "/secret.txt", "sk-canary7Q-file\n")
-  local environment = { DUMP_TOKEN = "canary7Q-token", DUMP_KEY = "sk-canary7Q-env",
+  local environment = { DUMP_TOKEN = "canary7Q-token-0123456789", DUMP_KEY = "sk-canary7Q-env",
     DUMP_CLIENT = "mg-canary7Q-0123456789abcdef" }
   local status, output, errors = proc.run(t.dir, "check", { gateway.binary, "check", "--config", t.dir
     .. "/good.lua" }, environment)

@@ -101,7 +101,7 @@ for _, dialect in ipairs { "openai.chat", "anthropic.messages" } do
       limits = { body = "1MiB", body_time = "500ms" }, teams = { search = {} } }
     for code, script in pairs(provider_errors) do
       local up = t:upstream { dialect = dialect, script = script }
-      config.providers[code] = t:provider(up, { timeouts = { first_token = "400ms" } })
+      config.providers[code] = t:provider(up, { timeouts = { total = "400ms" } })
       config.routes[code] = { targets = { code .. "/m" } }
     end
     local good = t:upstream { dialect = dialect }

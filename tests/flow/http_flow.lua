@@ -5,7 +5,8 @@ local json = require "cjson"
 local proc = require "proc"
 
 -- Refusals that mean "this is not HTTP as we take it", by status.
-local framing = { [400] = true, [408] = true, [414] = true, [417] = true, [431] = true, [501] = true, [505] = true }
+local framing = { [400] = true, [408] = true, [413] = true, [414] = true, [417] = true, [431] = true, [501] = true,
+  [505] = true }
 
 local function vectors()
   local pipe = assert(io.popen(proc.quote(os.getenv "HTTP_VECTORS" or "build/http_vectors_dump")))
@@ -21,8 +22,13 @@ local function vectors()
   return list
 end
 
--- A request that would reach a provider, put where a vector hides a second request.
+-- Vectors know no endpoint: a POST goes where its body is read, with a key, and a request that would reach a provider
+-- is
+-- put where a vector hides a second one.
 local function arm(t, bytes)
+  bytes = bytes:gsub("^POST /v1 HTTP/1.1\r\n",
+    "POST /v1/chat/completions HTTP/1.1\r\ncontent-type: application/json\r\n"
+    .. "authorization: Bearer " .. flow.client_key .. "\r\n")
   local smuggled = "GET /smuggled HTTP/1.1\r\nHost: a.example\r\n\r\n"
   local at = bytes:find(smuggled, 1, true)
   if not at then return bytes end
@@ -61,7 +67,9 @@ local function vector_case(name, size, pick)
         waiting = waiting + 1
         jobs[#jobs + 1] = t:spawn(function()
           local got, closed = verdict(t, gate, arm(t, v.bytes), size)
-          if got ~= v.expected then wrong[#wrong + 1] = ("%s: %s, expected %s"):format(v.id, got, v.expected)
+          local by_limit = got == "413" and v.expected == "more" -- a length beyond the limit needs no waiting
+          if got ~= v.expected and not by_limit then wrong[#wrong + 1] = ("%s: %s, expected %s")
+            :format(v.id, got, v.expected)
           elseif got ~= "accept" and got ~= "more" and not closed then
             wrong[#wrong + 1] = v.id .. ": the connection stays open after " .. got
           end
@@ -202,7 +210,7 @@ flow.case("chunked bodies arrive whole, however they are cut", function(t)
     t:equal(t:text(t:chat(gate, "r", { chunked = size })), "hello")
   end
   for _, request in ipairs(up.requests) do
-    t:equal(request.body, '{"model":"model-a",' .. request.body:match '^{"model":"model%-a",(.*)$' or "", "body")
+    t:equal(json.decode(request.body).messages[1].content, "say something", "body")
     t:check(request.headers["content-length"], "content-length upstream")
   end
 end)

@@ -9,6 +9,7 @@ flow.case("a client that does not read a 100 MB stream holds the provider back",
   local events = answers.openai_stream { filler }
   local total, sent, stalled = 3200
   local gate = t:simple { script = function(x)
+    if not x:json().stream then return x:serve "small" end
     x:start_stream()
     x:chunk(events[1])
     for i = 1, total do
@@ -36,7 +37,7 @@ flow.case("a client that does not read a 100 MB stream holds the provider back",
   t:check(held < total, "the provider is held back")
   t:check(most - before < 1024 * (flow.mode == "release" and 1 or 8),
     ("memory grew by %d KiB"):format(most - before))
-  t:equal(t:text(t:chat(gate, "r", { fields = { stream = false } })) ~= nil, true, "others are served meanwhile")
+  t:equal(t:text(t:chat(gate, "r")), "small", "others are served meanwhile")
   local bytes = 0
   for piece in function() return answer:piece(30) end do bytes = bytes + #piece end
   t:check(not answer.cut, "the rest comes when it is read")

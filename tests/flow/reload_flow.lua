@@ -81,9 +81,11 @@ flow.case("a broken script is refused with file:line and the old one goes on", f
   local gate, file = two(t)
   for _, row in ipairs {
     { "local P = {", "choose%.lua:%d+" }, { "return 5", "choose%.lua" }, { "return { api = 1, rout = 1 }", "route" },
-    { "local P = { api = 1 }\nfunction P.setup() error 'bad setup' end\nreturn P", "choose%.lua:2.*bad setup" },
+    { "local P = { api = 1 }\nfunction P.setup() error 'bad setup' end\nfunction P:route() end\nreturn P",
+      "choose%.lua:2.*bad setup" },
     { "return { api = 99 }", "api" }, { "\27LuaS", "choose%.lua" },
-    { "local P = { api = 1 }\nfunction P.setup() while true do end end\nreturn P", "choose%.lua" },
+    { "local P = { api = 1 }\nfunction P.setup() while true do end end\nfunction P:route() end\nreturn P",
+      "choose%.lua" },
     { "local P = { api = 1 }\nfunction P:route() end\nP.examples = { { req = {}, gives = { 'zz' } } }\nreturn P",
       "example" },
   } do
@@ -114,7 +116,9 @@ flow.case("`moongate reload` and `--back`", function(t)
   local gate, file = two(t)
   local function command(...)
     return proc.run(t.dir, "reload", { gateway.binary, "reload", "--config", gate.file, "--admin",
-      "127.0.0.1:" .. gate.admin_port, ... }, gate.environment)
+      "127.0.0.1:" .. gate.admin_port, ... }, {
+      MOONGATE_ADMIN_TOKEN = gateway.admin_token, FLOW_ADMIN_TOKEN = gateway.admin_token,
+    })
   end
   proc.write_file(file, policy:format(2))
   local status, output, errors = command()
@@ -139,10 +143,19 @@ flow.case("--dev watches the files", function(t)
   os.rename(file .. ".new", file)
   t:until_true(5 * t.seconds, function() return t:text(t:chat(gate, "r")) == "one" end,
     "a file put in its place by rename")
+  proc.write_file(file, "return {")
+  t:until_true(5 * t.seconds, function() return gate.process:errors():find "choose%.lua:1" end, "a broken file is told")
+  t:sleep(1.2)
+  local _, times = gate.process:errors():gsub("choose%.lua:1", "")
+  t:equal(times, 1, "how often the same broken file is told")
+  t:equal(t:text(t:chat(gate, "r")), "one", "the old policy goes on")
+  proc.write_file(file, policy:format(2))
+  t:until_true(5 * t.seconds, function() return t:text(t:chat(gate, "r")) == "two" end, "the mended file")
 end)
 
 flow.case("a reload changes providers, keys and routes of the config", function(t)
   local gate = two(t)
+  gate.may_hold_files = true -- a third provider has connections of its own
   local third = t:upstream { script = "three" }
   local config = gate.config
   config.providers.c = t:provider(third)

@@ -27,7 +27,8 @@ end
 
 local function silent(x) x:wait_closed(15) x.last = true end
 
-timed("no head at all", { timeouts = { first_token = "500ms" } }, silent, "first_token_timeout")
+timed("no head at all, whole", { timeouts = { total = "500ms" } }, silent, "total_timeout")
+timed("no head at all, stream", { timeouts = { first_token = "500ms" }, stream = true }, silent, "first_token_timeout")
 timed("head, then silence", { timeouts = { first_token = "500ms" }, stream = true }, function(x)
   x:start_stream()
   silent(x)

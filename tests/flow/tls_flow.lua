@@ -61,7 +61,8 @@ flow.case("a new certificate is taken by a reload; open connections stay", funct
   t:equal(t:text(t:chat(gate, "r", { client = { tls = with_ca(t.dir .. "/new-ca.pem") } })), "hello")
   t:check(not t:client(gate, { tls = with_ca(t.dir .. "/old-ca.pem") }), "the old authority no longer fits")
   proc.write_file(pair.cert, "garbage")
-  t:equal(gate:admin("POST", "/reload").status, 400, "a broken certificate")
+  gate:admin("POST", "/reload")
+  t:until_true(5, function() return gate.process:errors():find "certificate" end, "a broken certificate is told")
   t:equal(t:text(t:chat(gate, "r", { client = { tls = with_ca(t.dir .. "/new-ca.pem") } })), "hello")
 end)
 
@@ -102,7 +103,8 @@ pid %s/nginx.pid;
 error_log %s/nginx.log;
 events { worker_connections 256; }
 http {
-  access_log %s/nginx.access '$server_protocol $status';
+  log_format protocol '$server_protocol';
+  access_log %s/nginx.access protocol;
   client_body_temp_path %s/body; proxy_temp_path %s/proxy; fastcgi_temp_path %s/f; uwsgi_temp_path %s/u;
   scgi_temp_path %s/s;
   client_max_body_size 64m;
@@ -141,6 +143,7 @@ local function http2_case(name, options, fn)
 end
 
 http2_case("whole, streamed, many at once", {}, function(t, gate)
+  gate.may_hold_files = true -- libcurl sees that an idle connection was closed only when it next looks
   t.script = function(x) x:serve(x:json().messages[1].content) end
   t:equal(t:text(t:chat_stream(gate, "r")), "say something")
   local tasks = {}

@@ -256,10 +256,10 @@ function T:finish()
     for _, text in ipairs(gate:stop()) do wrong[#wrong + 1] = text end
   end
   local out = {}
-  for i, conn in ipairs(self.captured) do out[i] = conn.capture end
+  for i, conn in ipairs(self.captured) do out[i] = conn.capture or "" end
   proc.write_file(self.dir .. "/client.bytes", table.concat(out, "\n"))
   for _, conn in ipairs(self.captured) do
-    if conn.capture:find("canary7Q", 1, true) and not self.canary_allowed then
+    if conn.capture and conn.capture:find("canary7Q", 1, true) and not self.canary_allowed then
       wrong[#wrong + 1] = "a secret reached a client"
       break
     end

@@ -79,7 +79,13 @@ function M.start(dir, options)
   gate.port = tonumber(ready:match "ready on [^%s]-:(%d+)")
   gate.admin_port = tonumber(ready:match "admin [^%s)]-:(%d+)")
   assert(gate.port, "no port in: " .. ready)
-  gate.files_at_start = gate.process:open_files()
+  local files = 0 -- until its threads have opened what they need
+  loop.until_true(1, function()
+    local before = files
+    files = gate.process:open_files()
+    return before == files
+  end)
+  gate.files_at_start = files
   return gate
 end
 

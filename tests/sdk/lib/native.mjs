@@ -40,9 +40,15 @@ function openaiFinish(reason, calls) {
     content_filter: "filter" }[reason] ?? "stop";
 }
 
+// Where reasoning is counted beside the completion (the total tells), or cached tokens beside the prompt (there are more
+// of them than of the prompt), they are added.
 function openaiUsage(usage) {
   if (!usage) return null;
-  return { input: usage.prompt_tokens ?? 0, output: usage.completion_tokens ?? 0 };
+  const prompt = usage.prompt_tokens ?? 0, completion = usage.completion_tokens ?? 0;
+  const reasoning = usage.completion_tokens_details?.reasoning_tokens ?? 0;
+  const cached = usage.prompt_tokens_details?.cached_tokens ?? 0;
+  const beside = reasoning > 0 && usage.total_tokens === prompt + completion + reasoning;
+  return { input: cached > prompt ? prompt + cached : prompt, output: beside ? completion + reasoning : completion };
 }
 
 function openaiWhole(body) {

@@ -7,7 +7,8 @@
 #define ASK "{\"model\":\"r\",\"messages\":[]}"
 #define ASK_STREAM "{\"model\":\"r\",\"stream\":true,\"messages\":[]}"
 
-static struct mock *lone(struct house *h, void (*serve)(struct mock_peer *), const void *script, const struct timeouts *t) {
+static struct mock *lone(struct house *h, void (*serve)(struct mock_peer *), const void *script,
+                         const struct timeouts *t) {
   struct config_made made = house_config();
   struct mock *m = mock_start(serve, script);
   struct provider *p = house_provider(made.config, "p", made.openai, m->port);
@@ -19,11 +20,10 @@ static struct mock *lone(struct house *h, void (*serve)(struct mock_peer *), con
 
 /* Asks, waits for `seen` (NULL: for the provider to have the request), leaves; checks the close and the record. */
 static void leaves(void (*serve)(struct mock_peer *), const void *script, const char *ask_body, const char *seen,
-                   unsigned status, bool reset) {
+                   bool reset) {
   struct house h;
   struct client c;
   struct mock *m = lone(&h, serve, script, NULL);
-  char expected[64];
   client_open(&c, &h);
   client_post(&c, CHAT, ask_body);
   if (seen != NULL) CHECK(client_wait(&c, seen));
@@ -35,8 +35,7 @@ static void leaves(void (*serve)(struct mock_peer *), const void *script, const 
   CHECK(atomic_load(&m->closed_ns) > 0 && (atomic_load(&m->closed_ns) - left_ns) / 1000000 <= 250);
   struct slice trace = house_trace(&h);
   CHECK_INT(count_of(trace, "\n"), 1);
-  snprintf(expected, sizeof expected, "\"outcome\":\"client_gone\",\"status\":%u,", status);
-  CHECK(has(trace, expected));
+  CHECK(has(trace, "\"outcome\":\"client_gone\",\"status\":499,"));
   CHECK(has(trace, "\"class\":\"client_gone\""));
   CHECK_INT(atomic_load(&target_state_of(SLICE("p/m"))->in_flight), 0);
   house_done(&h);
@@ -44,20 +43,21 @@ static void leaves(void (*serve)(struct mock_peer *), const void *script, const 
 }
 
 TEST(leaving_while_the_provider_thinks) {
-  leaves(mock_silence, NULL, ASK, NULL, 499, false);
-  leaves(mock_silence, NULL, ASK_STREAM, NULL, 499, false);
-  leaves(mock_silence, NULL, ASK_STREAM, NULL, 499, true);
+  leaves(mock_silence, NULL, ASK, NULL, false);
+  leaves(mock_silence, NULL, ASK_STREAM, NULL, false);
+  leaves(mock_silence, NULL, ASK_STREAM, NULL, true);
 }
 
 TEST(leaving_within_a_stream) {
   static const struct mock_script script = {.text = DELTA, .hang = true};
-  leaves(mock_serve, &script, ASK_STREAM, "\"content\"", 200, false);
-  leaves(mock_serve, &script, ASK_STREAM, "\"content\"", 200, true);
+  leaves(mock_serve, &script, ASK_STREAM, "\"content\"", false);
+  leaves(mock_serve, &script, ASK_STREAM, "\"content\"", true);
 }
 
 TEST(leaving_before_the_first_content) {
-  static const struct mock_script script = {.text = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n", .hang = true};
-  leaves(mock_serve, &script, ASK_STREAM, NULL, 499, false);
+  static const struct mock_script script = {.text = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n",
+                                            .hang = true};
+  leaves(mock_serve, &script, ASK_STREAM, NULL, false);
 }
 
 static void serve_half(struct mock_peer *p) {
@@ -67,7 +67,7 @@ static void serve_half(struct mock_peer *p) {
 }
 
 TEST(leaving_within_a_whole_answer) {
-  leaves(serve_half, NULL, ASK, NULL, 499, false);
+  leaves(serve_half, NULL, ASK, NULL, false);
 }
 
 TEST(leaving_while_the_provider_is_being_connected_to) {
@@ -95,7 +95,8 @@ TEST(leaving_within_the_body) {
   house_pass_ms(&h, 20);
   struct slice trace = house_trace(&h);
   CHECK_INT(count_of(trace, "\n"), 1);
-  CHECK(has(trace, "\"outcome\":\"client_gone\",\"status\":499,") && has(trace, "\"route\":\"none\"") && has(trace, "\"attempts\":[]"));
+  CHECK(has(trace, "\"outcome\":\"client_gone\",\"status\":499,") && has(trace, "\"route\":\"none\"") &&
+        has(trace, "\"attempts\":[]"));
   CHECK_INT(atomic_load(&m->connections), 0);
   house_done(&h);
   mock_stop(m);
@@ -103,14 +104,19 @@ TEST(leaving_within_the_body) {
 
 /* ---- slow readers */
 
+/* One chunk, framed once, again and again: nothing is allocated meanwhile. */
 static void serve_flood(struct mock_peer *p) {
-  struct buf piece = {0};
-  while (piece.len < 60000) buf_text(&piece, DELTA);
-  buf_byte(&piece, '\0');
-  if (mock_request(p) && mock_say(p, MOCK_STREAM_HEAD))
-    for (unsigned i = 0; i < 500 && mock_chunk(p, piece.ptr); i++) atomic_fetch_add(&p->mock->sent, piece.len - 1);
-  if (atomic_load(&p->mock->sent) > 25000000) mock_chunk(p, "data: [DONE]\n\n"), mock_stream_end(p);
-  buf_done(&piece);
+  struct buf chunk = {0};
+  buf_fill(&chunk, "%zx\r\n", 750 * (sizeof DELTA - 1));
+  for (unsigned i = 0; i < 750; i++) buf_text(&chunk, DELTA);
+  buf_text(&chunk, "\r\n");
+  bool open = mock_request(p) && mock_say(p, MOCK_STREAM_HEAD);
+  for (unsigned i = 0; open && i < 500; i++) {
+    open = mock_send(p, chunk.ptr, chunk.len);
+    if (open) atomic_fetch_add(&p->mock->sent, 750 * (sizeof DELTA - 1));
+  }
+  if (open) mock_chunk(p, "data: [DONE]\n\n"), mock_stream_end(p);
+  buf_done(&chunk);
   mock_saw_close(p);
 }
 
@@ -136,9 +142,13 @@ TEST(slow_client_slows_the_provider_and_memory_stays) {
   CHECK_INT(atomic_load(&m->sent), sent); /* it is blocked */
   CHECK(sent < 20000000);                 /* what the kernels hold */
   size_t after = heap_bytes();
-  CHECK(after < before + (1 << 20));
+  CHECK(after < before + (6 << 20)); /* of 30 MB */
   CHECK_INT(h.gate->request_count, 1);
   struct buf body = {0};
+  for (uint64_t end_ns = clock_ns() + 20000000000ull; h.gate->request_count > 0 && clock_ns() < end_ns;) {
+    house_turn(&h);
+    client_read(&c);
+  }
   CHECK(client_answer(&c, &body));
   CHECK(slice_ends(buf_view(&body), SLICE("data: [DONE]\n\n")));
   CHECK_INT(body.len, atomic_load(&m->sent) + 14);
@@ -175,7 +185,7 @@ TEST(slow_client_that_leaves_frees_everything) {
   house_pass_ms(&h, 300);
   client_close(&c);
   struct slice trace = house_trace(&h);
-  CHECK_INT(count_of(trace, "\"outcome\":\"client_gone\",\"status\":200"), 1);
+  CHECK_INT(count_of(trace, "\"outcome\":\"client_gone\",\"status\":499"), 1);
   house_done(&h);
   mock_stop(m);
 }
@@ -232,19 +242,19 @@ static void serve_sized(struct mock_peer *p) {
   buf_done(&all);
 }
 
-/* The provider is done, the client has not read the end yet, and the gateway gives up on it. The stream grows until its end
- * stays behind what the kernel takes. */
+/* The provider is done, the client has not read the end yet, and the gateway gives up on it. The stream grows until its
+ * end stays behind what the kernel takes. */
 TEST(shutting_leaves_a_finished_stream_alone) {
   struct house h;
   struct client c;
   bool seen = false;
   struct mock *m = lone(&h, serve_sized, NULL, NULL);
-  for (unsigned bytes = 1000000; !seen && bytes < 12000000; bytes += 40000) {
+  for (unsigned bytes = 1000000, tries = 0; !seen && tries < 400; tries++) {
     atomic_store(&m->sent, bytes);
+    unsigned requests = atomic_load(&m->requests);
     client_open(&c, &h);
     client_post(&c, CHAT, ASK_STREAM);
-    house_turn(&h);
-    CHECK_INT(h.gate->request_count, 1);
+    while (atomic_load(&m->requests) == requests) house_turn(&h);
     struct request *r = NULL;
     while (h.gate->request_count > 0) {
       r = list_item(h.gate->requests.next, struct request, link);
@@ -252,8 +262,10 @@ TEST(shutting_leaves_a_finished_stream_alone) {
       house_turn(&h);
     }
     seen = h.gate->request_count > 0 && r->delivery.ended;
-    if (!seen) client_close(&c);
-    if (!seen) CHECK(house_quiet(&h));
+    if (seen) break;
+    bytes = h.gate->request_count > 0 ? bytes - 70000 : bytes + 30000;
+    client_close(&c);
+    CHECK(house_quiet(&h));
   }
   CHECK(seen);
   shut_all(&h);

@@ -4,22 +4,28 @@
 #define CHAT "/v1/chat/completions"
 #define MESSAGES "/v1/messages"
 
-static const char whole[] = "{\"id\":\"c1\",\"object\":\"chat.completion\",\"choices\":[{\"index\":0,\"message\":{\"role\":"
-                            "\"assistant\",\"content\":\"hi \\u00e9\"},\"finish_reason\":\"stop\"}],\n \"odd\":1.50e1,\"usage\":"
-                            "{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15}}";
+static const char whole[] =
+    "{\"id\":\"c1\",\"object\":\"chat.completion\",\"choices\":[{\"index\":0,\"message\":{\"role\":"
+    "\"assistant\",\"content\":\"hi \\u00e9\"},\"finish_reason\":\"stop\"}],\n \"odd\":1.50e1,\"usage\":"
+    "{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":15}}";
 
-#define DELTA(text) "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text "\"},\"finish_reason\":null}]}\n\n"
+#define DELTA(text)                                                                                                    \
+  "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text "\"},\"finish_reason\":null}]}\n\n"
 #define FINISH "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
 #define USAGE "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2,\"total_tokens\":9}}\n\n"
 #define DONE "data: [DONE]\n\n"
 
 static const char anthropic_stream[] =
-  "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":11,\"output_tokens\":1}}}\n\n"
-  "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n"
-  "event: ping\ndata: {\"type\":\"ping\"}\n\n"
-  "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n"
-  "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":4}}\n\n"
-  "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    "event: message_start\ndata: "
+    "{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":11,\"output_tokens\":1}}}\n\n"
+    "event: content_block_start\ndata: "
+    "{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n"
+    "event: ping\ndata: {\"type\":\"ping\"}\n\n"
+    "event: content_block_delta\ndata: "
+    "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n"
+    "event: message_delta\ndata: "
+    "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":4}}\n\n"
+    "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
 /* A house of one provider that serves `script`. */
 static struct mock *one(struct house *h, const struct mock_script *script, bool anthropic) {
@@ -37,14 +43,20 @@ static void finish(struct house *h, struct mock *m) {
 }
 
 TEST(whole_answer_and_body_pass_byte_exact) {
-  static const struct mock_script script = {.status = 200, .headers = "x-ratelimit-limit-requests: 50\r\nserver: nginx\r\n"
-                                            "set-cookie: a=b\r\nx-request-id: up-1\r\nopenai-organization: org-secret\r\n", .text = whole};
+  static const struct mock_script script = {
+      .status = 200,
+      .headers = "x-ratelimit-limit-requests: 50\r\nserver: nginx\r\n"
+                 "set-cookie: a=b\r\nx-request-id: up-1\r\nopenai-organization: org-secret\r\n",
+      .text = whole};
   struct house h;
   struct buf all = {0}, body = {0};
   struct mock *m = one(&h, &script, false);
-  CHECK_INT(ask(&h, CHAT, "authorization: Bearer client-key\r\ncookie: c=d\r\nx-forwarded-for: 10.0.0.1\r\nte: trailers\r\n"
+  CHECK_INT(ask(&h, CHAT,
+                "authorization: Bearer client-key\r\ncookie: c=d\r\nx-forwarded-for: 10.0.0.1\r\nte: trailers\r\n"
                 "openai-beta: b1\r\nidempotency-key: i1\r\n",
-                "{ \"messages\" : [ ], \"model\":\"fast\",\"unknown\": {\"a\":[1.0,1e2]},\"temperature\":0.70}", &all, &body), 200);
+                "{ \"messages\" : [ ], \"model\":\"fast\",\"unknown\": {\"a\":[1.0,1e2]},\"temperature\":0.70}", &all,
+                &body),
+            200);
   CHECK_SLICE(buf_view(&body), whole);
   CHECK(has(buf_view(&all), "\r\nx-ratelimit-limit-requests: 50\r\n"));
   CHECK(has(buf_view(&all), "\r\nx-moongate-target: p/model-1\r\nx-moongate-attempts: 1\r\n"));
@@ -64,7 +76,8 @@ TEST(whole_answer_and_body_pass_byte_exact) {
   CHECK_INT(count_of(trace, "\n"), 1);
   CHECK(json_valid(trace, NULL));
   CHECK(has(trace, "\"outcome\":\"ok\"") && has(trace, "\"status\":200") && has(trace, "\"input_tokens\":10"));
-  CHECK(has(trace, "\"provider_chosen\":\"p\"") && has(trace, "\"route\":\"fast\"") && has(trace, "\"fallback_used\":false"));
+  CHECK(has(trace, "\"provider_chosen\":\"p\"") && has(trace, "\"route\":\"fast\"") &&
+        has(trace, "\"fallback_used\":false"));
   CHECK(has(trace, "\"provider_request_id\":\"up-1\"") && has(trace, "\"finish_reason\":\"stop\""));
   CHECK(!has(trace, HOUSE_KEY) && !has(trace, "client-key") && !has(trace, "hi "));
   buf_done(&all);
@@ -73,18 +86,21 @@ TEST(whole_answer_and_body_pass_byte_exact) {
 }
 
 TEST(anthropic_headers_of_the_client_win_over_the_adapters) {
-  static const struct mock_script script = {
-    .status = 200, .text = "{\"type\":\"message\",\"content\":[{\"type\":\"text\",\"text\":\"x\"}],\"stop_reason\":\"end_turn\",\"usage\":"
-                           "{\"input_tokens\":3,\"output_tokens\":1}}"};
+  static const struct mock_script script = {.status = 200,
+                                            .text = "{\"type\":\"message\",\"content\":[{\"type\":\"text\",\"text\":"
+                                                    "\"x\"}],\"stop_reason\":\"end_turn\",\"usage\":"
+                                                    "{\"input_tokens\":3,\"output_tokens\":1}}"};
   struct house h;
   struct buf all = {0}, body = {0};
   struct mock *m = one(&h, &script, true);
   CHECK_INT(ask(&h, MESSAGES, "anthropic-version: 2024-01-01\r\nanthropic-beta: x,y\r\nx-api-key: c\r\n",
-                "{\"model\":\"p/other\",\"max_tokens\":1,\"messages\":[]}", &all, &body), 200);
+                "{\"model\":\"p/other\",\"max_tokens\":1,\"messages\":[]}", &all, &body),
+            200);
   CHECK_SLICE(buf_view(&body), script.text);
   CHECK(has(buf_view(&all), "\r\nrequest-id: req_"));
   CHECK_INT(count_of(buf_view(&m->last), "anthropic-version: "), 1);
-  CHECK(has(buf_view(&m->last), "anthropic-version: 2024-01-01\r\n") && has(buf_view(&m->last), "anthropic-beta: x,y\r\n"));
+  CHECK(has(buf_view(&m->last), "anthropic-version: 2024-01-01\r\n") &&
+        has(buf_view(&m->last), "anthropic-beta: x,y\r\n"));
   CHECK(slice_starts(buf_view(&m->last), SLICE("POST /v1/messages ")));
   CHECK_SLICE(mock_body_of(&m->last), "{\"model\":\"other\",\"max_tokens\":1,\"messages\":[]}");
   CHECK_INT(ask(&h, MESSAGES, "", "{\"model\":\"fast\",\"max_tokens\":1,\"messages\":[]}", &all, &body), 200);
@@ -97,18 +113,25 @@ TEST(anthropic_headers_of_the_client_win_over_the_adapters) {
 }
 
 TEST(stream_passes_byte_exact_and_the_usage_chunk_is_stripped) {
-  static const struct mock_script script = {.text = ": hello\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
-                                            DELTA("a") ": ping\n\n" DELTA("b") FINISH USAGE DONE};
+  static const struct mock_script script = {
+      .text = ": hello\n\ndata: "
+              "{\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n" DELTA(
+                  "a") ": ping\n\n" DELTA("b") FINISH USAGE DONE};
   struct house h;
   struct buf all = {0}, body = {0};
   struct mock *m = one(&h, &script, false);
   CHECK_INT(ask(&h, CHAT, "", "{\"model\":\"fast\",\"stream\":true,\"messages\":[]}", &all, &body), 200);
-  CHECK_SLICE(buf_view(&body), ": hello\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
-              DELTA("a") ": ping\n\n" DELTA("b") FINISH DONE);
+  CHECK_SLICE(
+      buf_view(&body),
+      ": hello\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n" DELTA(
+          "a") ": ping\n\n" DELTA("b") FINISH DONE);
   CHECK(has(buf_view(&all), "\r\ncache-control: no-cache, no-transform\r\nx-accel-buffering: no\r\n"));
   CHECK_SLICE(mock_body_of(&m->last),
               "{\"model\":\"model-1\",\"stream_options\":{\"include_usage\":true},\"stream\":true,\"messages\":[]}");
-  CHECK_INT(ask(&h, CHAT, "", "{\"model\":\"fast\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"messages\":[]}", &all, &body), 200);
+  CHECK_INT(ask(&h, CHAT, "",
+                "{\"model\":\"fast\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"messages\":[]}",
+                &all, &body),
+            200);
   CHECK_SLICE(buf_view(&body), script.text);
   CHECK_SLICE(mock_body_of(&m->last),
               "{\"model\":\"model-1\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"messages\":[]}");
@@ -224,7 +247,8 @@ TEST(connections_to_the_provider_are_reused) {
   struct house h;
   struct buf body = {0};
   struct mock *m = one(&h, &script, false);
-  for (unsigned i = 0; i < 5; i++) CHECK_INT(ask(&h, CHAT, "", "{\"model\":\"model-1\",\"messages\":[]}", NULL, &body), 200);
+  for (unsigned i = 0; i < 5; i++)
+    CHECK_INT(ask(&h, CHAT, "", "{\"model\":\"model-1\",\"messages\":[]}", NULL, &body), 200);
   CHECK_INT(atomic_load(&m->connections), 1);
   CHECK_INT(atomic_load(&m->requests), 5);
   CHECK_INT(atomic_load(&target_state_of(SLICE("p/model-1"))->in_flight), 0);
@@ -234,11 +258,14 @@ TEST(connections_to_the_provider_are_reused) {
 }
 
 TEST(answer_without_usage_is_estimated) {
-  static const struct mock_script script = {.status = 200, .text = "{\"choices\":[{\"message\":{\"content\":\"0123456789012345678901234567\"}}]}"};
+  static const struct mock_script script = {
+      .status = 200, .text = "{\"choices\":[{\"message\":{\"content\":\"0123456789012345678901234567\"}}]}"};
   struct house h;
   struct buf body = {0};
   struct mock *m = one(&h, &script, false);
-  CHECK_INT(ask(&h, CHAT, "", "{\"model\":\"fast\",\"messages\":[{\"role\":\"user\",\"content\":\"abcdefgh\"}]}", NULL, &body), 200);
+  CHECK_INT(ask(&h, CHAT, "", "{\"model\":\"fast\",\"messages\":[{\"role\":\"user\",\"content\":\"abcdefgh\"}]}", NULL,
+                &body),
+            200);
   struct slice trace = house_trace(&h);
   CHECK(has(trace, "\"usage_source\":\"estimated\""));
   CHECK(has(trace, "\"input_tokens\":9,\"output_tokens\":17,"));

@@ -1,5 +1,6 @@
-/* house: the whole gate in one test thread: a loop, a listener with the gate's service, a config built by hand, hooks in
- * C, raw clients. Each wait turns the loop and reads the client in alternation; providers (mock.h) have their threads. */
+/* house: the whole gate in one test thread: a loop, a listener with the gate's service, a config built by hand, hooks
+ * in C, raw clients. Each wait turns the loop and reads the client in alternation; providers (mock.h) have their
+ * threads. */
 #ifndef MOONGATE_TESTS_GATE_HOUSE_H
 #define MOONGATE_TESTS_GATE_HOUSE_H
 
@@ -70,10 +71,10 @@ static inline struct provider *house_provider(struct config *c, const char *name
   p->timeouts = (struct timeouts){1000, 10000, 10000, 30000};
   p->key_count = 1;
   p->keys[0] = (struct provider_key){
-    .label = text_of("env TEST_KEY"),
-    .line = secret_join(SLICE("authorization: Bearer "), SLICE(HOUSE_KEY), SLICE("\r\n")),
-    .bare = secret_new(SLICE(HOUSE_KEY)),
-    .identity = text_of(identity),
+      .label = text_of("env TEST_KEY"),
+      .line = secret_join(SLICE("authorization: Bearer "), SLICE(HOUSE_KEY), SLICE("\r\n")),
+      .bare = secret_new(SLICE(HOUSE_KEY)),
+      .identity = text_of(identity),
   };
   p->index = c->provider_count;
   c->providers = mem_resize(c->providers, (c->provider_count + 1) * sizeof(struct provider *));
@@ -219,8 +220,8 @@ struct client {
 
 static inline void client_open(struct client *c, struct house *h) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(listener_port(h->listener)),
-                           .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in to = {
+      .sin_family = AF_INET, .sin_port = htons(listener_port(h->listener)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   must(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
   fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -276,8 +277,8 @@ static inline bool client_wait(struct client *c, const char *text) {
     client_read(c);
     if (text ? has(buf_view(&c->got), text) : c->eof) return true;
     if (c->eof || clock_ns() > give_up_ns) {
-      fprintf(stderr, "waited for \"%s\"; got: %.*s\n", text ? text : "(end)", (int)(c->got.len < 900 ? c->got.len : 900),
-              c->got.ptr ? c->got.ptr : "");
+      fprintf(stderr, "waited for \"%s\"; got: %.*s\n", text ? text : "(end)",
+              (int)(c->got.len < 900 ? c->got.len : 900), c->got.ptr ? c->got.ptr : "");
       return false;
     }
     poll(NULL, 0, 1);
@@ -286,8 +287,8 @@ static inline bool client_wait(struct client *c, const char *text) {
 
 static inline void client_post_with(struct client *c, const char *path, const char *headers, struct slice body) {
   struct buf out = {0};
-  buf_fill(&out, "POST %s HTTP/1.1\r\nhost: gate\r\ncontent-type: application/json\r\n%scontent-length: %zu\r\n\r\n", path, headers,
-           body.len);
+  buf_fill(&out, "POST %s HTTP/1.1\r\nhost: gate\r\ncontent-type: application/json\r\n%scontent-length: %zu\r\n\r\n",
+           path, headers, body.len);
   buf_slice(&out, body);
   client_send(c, buf_view(&out));
   buf_done(&out);
@@ -309,9 +310,11 @@ static inline bool client_answer(struct client *c, struct buf *body) {
     client_read(c);
     ptrdiff_t head = slice_find(buf_view(&c->got), SLICE("\r\n\r\n"));
     if (head >= 0) {
-      struct slice lines = slice_of(c->got.ptr, (size_t)head + 2), rest = slice_from(buf_view(&c->got), (size_t)head + 4);
+      struct slice lines = slice_of(c->got.ptr, (size_t)head + 2),
+                   rest = slice_from(buf_view(&c->got), (size_t)head + 4);
       ptrdiff_t length = slice_find(lines, SLICE("\r\ncontent-length: "));
       body->len = 0;
+      if (client_status(c) == 204) return true;
       if (length >= 0) {
         size_t bytes = strtoull(lines.ptr + length + 18, NULL, 10);
         buf_append(body, rest.ptr, rest.len < bytes ? rest.len : bytes);
@@ -326,15 +329,16 @@ static inline bool client_answer(struct client *c, struct buf *body) {
       }
     }
     if (c->eof || clock_ns() > give_up_ns) {
-      fprintf(stderr, "no whole answer; got: %.*s\n", (int)(c->got.len < 900 ? c->got.len : 900), c->got.ptr ? c->got.ptr : "");
+      fprintf(stderr, "no whole answer; got: %.*s\n", (int)(c->got.len < 900 ? c->got.len : 900),
+              c->got.ptr ? c->got.ptr : "");
       return false;
     }
   }
 }
 
 /* One request on a fresh connection and its whole answer; returns the status. */
-static inline unsigned ask(struct house *h, const char *path, const char *headers, const char *body, struct buf *head_and_body,
-                           struct buf *answer) {
+static inline unsigned ask(struct house *h, const char *path, const char *headers, const char *body,
+                           struct buf *head_and_body, struct buf *answer) {
   struct client c;
   client_open(&c, h);
   client_post_with(&c, path, headers, slice_text(body));

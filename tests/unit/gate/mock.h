@@ -1,5 +1,5 @@
-/* mock: a provider for the gate's tests: a loopback listener whose connections each run a script function on a thread of
- * their own, with raw bytes. It keeps the last request and notes when the other side closed. */
+/* mock: a provider for the gate's tests: a loopback listener whose connections each run a script function on a thread
+ * of their own, with raw bytes. It keeps the last request and notes when the other side closed. */
 #ifndef MOONGATE_TESTS_GATE_MOCK_H
 #define MOONGATE_TESTS_GATE_MOCK_H
 
@@ -35,7 +35,7 @@ struct mock {
   int fd;
   uint16_t port;
   void (*serve)(struct mock_peer *p);
-  const void *script; /* the test's own */
+  const void *_Atomic script; /* the test's own */
   atomic_uint connections, requests;
   atomic_uint_fast64_t closed_ns; /* when mock_saw_close last did */
   atomic_uint_fast64_t sent;      /* how far a flood came */
@@ -92,8 +92,7 @@ static inline struct slice mock_body_of(const struct buf *request) {
 /* Waits until the other side closes, dropping what it sends; notes when. */
 static inline void mock_saw_close(struct mock_peer *p) {
   char drop[4096];
-  while (recv(p->fd, drop, sizeof drop, 0) > 0) {
-  }
+  while (recv(p->fd, drop, sizeof drop, 0) > 0) {}
   atomic_store(&p->mock->closed_ns, clock_ns());
 }
 
@@ -161,8 +160,8 @@ static inline void mock_stop(struct mock *m) {
 
 static inline bool mock_answer(struct mock_peer *p, unsigned status, const char *headers, const char *body) {
   struct buf out = {0};
-  buf_fill(&out, "HTTP/1.1 %u Status\r\ncontent-type: application/json\r\n%scontent-length: %zu\r\n\r\n%s", status, headers,
-           strlen(body), body);
+  buf_fill(&out, "HTTP/1.1 %u Status\r\ncontent-type: application/json\r\n%scontent-length: %zu\r\n\r\n%s", status,
+           headers, strlen(body), body);
   bool sent = mock_send(p, out.ptr, out.len);
   buf_done(&out);
   return sent;
@@ -182,8 +181,8 @@ static inline bool mock_stream_end(struct mock_peer *p) {
   return mock_say(p, "0\r\n\r\n");
 }
 
-/* Serves what the script says, the same for every request of every connection: `text` whole in one answer when status is
- * not 0, else a stream whose events are `text`, in one chunk. */
+/* Serves what the script says, the same for every request of every connection: `text` whole in one answer when status
+ * is not 0, else a stream whose events are `text`, in one chunk. */
 struct mock_script {
   unsigned status;
   const char *headers, *text;
@@ -191,8 +190,8 @@ struct mock_script {
 };
 
 static inline void mock_serve(struct mock_peer *p) {
-  const struct mock_script *s = p->mock->script;
   while (mock_request(p)) {
+    const struct mock_script *s = atomic_load(&p->mock->script);
     if (s->status != 0) {
       if (!mock_answer(p, s->status, s->headers ? s->headers : "", s->text)) return;
       continue;

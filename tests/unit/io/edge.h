@@ -106,8 +106,9 @@ static void edge_closed(void *owner, struct exchange *x, enum exchange_end why) 
   if (e->x == x) e->x = NULL;
 }
 
-static void edge_refusal(void *owner, struct slice path, const struct http_refusal *why, struct buf *headers,
+static void edge_refusal(void *owner, struct exchange *x, struct slice path, const struct http_refusal *why, struct buf *headers,
                          struct buf *body) {
+  (void)x;
   struct edge *e = owner;
   char text[16];
   snprintf(text, sizeof text, "refusal %u ", why->status);

@@ -1,0 +1,222 @@
+/* host: the interpreter of the Lua specs: as lua5.4, but on the gateway's own VM, so that `gw` is the real one and
+ * pieces can be run as hooks in the real sandbox. Main thread.
+ *
+ *     lua_host SCRIPT [ARGUMENT…]
+ *
+ * The script itself (busted) sees the whole standard library; what host.run is given sees what policies see. The global
+ * host has
+ *   host.run(hook, text)  runs the text as a script file's body, under the limits of the hook. It gets req and attempt
+ * in hooks that have a request. Returns its outcome, "done", "waiting", "failed", "killed" or "out of memory", then for
+ * "done" what it returned as a text, else message, file, line host.load(path)       the value that a file of the
+ * project returns, loaded as the gateway loads it host.api              the table of lua/gw/api.lua */
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/must.h"
+#include "gate/request.h"
+#include "io/upcall.h"
+#include "script/api_request.h"
+#include "script/load.h"
+#include "script/run.h"
+#include "script/script.h"
+
+enum { MEMORY_MAX_BYTES = 1 << 30, RESULT_MAX_BYTES = 4096 };
+
+/* One run of host.run. */
+struct piece {
+  struct script_call call; /* first: owner of the run */
+  struct slice text;
+  struct attempt *attempt; /* NULL in hooks without a request */
+  char result[RESULT_MAX_BYTES];
+};
+
+static struct script *script;
+static struct request *request;
+static const char *root;
+
+static char *text_of(const char *text) {
+  return mem_text(text, strlen(text));
+}
+
+/* One provider "p", one route "r" to p/one and p/two, pool "all", upstream "svc". */
+static struct config *make_config(void) {
+  struct config *c = config_new();
+  struct adapter *a = mem_new(struct adapter);
+  struct provider *p = mem_new(struct provider);
+  struct route *r = mem_new(struct route);
+  a->name = text_of("openai-compatible");
+  a->dialect = dialect_of(DIALECT_OPENAI_CHAT);
+  p->name = text_of("p");
+  p->adapter = a;
+  p->dialect = a->dialect;
+  c->adapters = mem_alloc(sizeof(struct adapter *));
+  c->adapters[c->adapter_count++] = a;
+  c->providers = mem_alloc(sizeof(struct provider *));
+  c->providers[c->provider_count++] = p;
+  r->name = text_of("r");
+  r->policy = text_of("builtin");
+  r->target_count = 2;
+  r->targets = mem_alloc(2 * sizeof(struct target *));
+  r->targets[0] = config_add_target(c, p, SLICE("one"));
+  r->targets[1] = config_add_target(c, p, SLICE("two"));
+  r->pool_count = 1;
+  r->pools = mem_new(struct pool);
+  r->pools[0] = (struct pool){text_of("all"), mem_alloc(sizeof(struct target *)), 1};
+  r->pools[0].targets[0] = r->targets[0];
+  c->routes = mem_alloc(sizeof(struct route *));
+  c->routes[c->route_count++] = r;
+  c->upstreams = mem_new(struct script_upstream);
+  c->upstreams[c->upstream_count++] =
+      (struct script_upstream){.name = text_of("svc"), .base_url = text_of("http://127.0.0.1:9")};
+  return c;
+}
+
+static void make_request(struct config *c, struct buf *body) {
+  static struct http_head head;
+  request = mem_new(struct request);
+  arena_init(&request->arena);
+  buf_text(body, "{\"model\":\"r\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}");
+  memset(request->id, 'x', sizeof request->id);
+  request->dialect = dialect_of(DIALECT_OPENAI_CHAT);
+  request->head = &head;
+  request->body = buf_view(body);
+  request->body_bytes = body->len;
+  request->route = c->routes[0];
+  request->route_name = SLICE("r");
+  request->asked.model = SLICE("r");
+}
+
+static int enter_piece(lua_State *L, void *owner) {
+  struct piece *p = owner;
+  sandbox_load(L, p->text, "piece.lua", script_files_modules(script->files)); /* chunk */
+  if (p->call.request == NULL) return 0;
+  api_request_push(L, p->call.request);                     /* chunk req */
+  api_request_push_attempt(L, p->call.request, p->attempt); /* chunk req attempt */
+  return 2;
+}
+
+static void leave_piece(lua_State *L, void *owner) {
+  struct piece *p = owner;
+  if (lua_gettop(L) > 0) snprintf(p->result, sizeof p->result, "%s", sandbox_tostring(L, 1, NULL));
+}
+
+static enum run_hook hook_named(lua_State *L, const char *name) {
+  for (int hook = 0; hook < RUN_HOOK_COUNT; hook++)
+    if (strcmp(run_hook_name((enum run_hook)hook), name) == 0) return (enum run_hook)hook;
+  luaL_error(L, "there is no hook '%s'", name);
+  abort();
+}
+
+static int l_host_run(lua_State *L) {
+  static const struct run_task task = {enter_piece, leave_piece};
+  static const char *const outcomes[] = {
+      [RUN_DONE] = "done",
+      [RUN_WAITING] = "waiting",
+      [RUN_FAILED] = "failed",
+      [RUN_KILLED] = "killed",
+      [RUN_OUT_OF_MEMORY] = "out of memory",
+  };
+  enum run_hook hook = hook_named(L, luaL_checkstring(L, 1));
+  bool has_request = hook != RUN_LOAD && hook != RUN_SETUP;
+  struct target *target = request->route->targets[0];
+  struct attempt attempt = {.request = request, .target = target, .number = 1};
+  struct script_request *state = has_request ? script_request_of(script, request) : NULL;
+  struct piece piece = {.call = {script, request->route, state}, .attempt = &attempt};
+  struct run_report report = {.line = 0};
+  piece.text.ptr = luaL_checklstring(L, 2, &piece.text.len);
+  struct run_slot *slot = run_take(script->vm);
+  enum run_outcome outcome = run_start(slot, hook, &task, &piece, &report);
+  run_release(slot);
+  script_request_end(script, request);
+  lua_pushstring(L, outcomes[outcome]); /* … outcome */
+  if (outcome == RUN_WAITING) return 1;
+  if (outcome == RUN_DONE) {
+    lua_pushstring(L, piece.result); /* … outcome result */
+    return 2;
+  }
+  lua_pushstring(L, report.message); /* … outcome message */
+  lua_pushstring(L, report.file);    /* … outcome message file */
+  lua_pushinteger(L, report.line);   /* … outcome message file line */
+  return 4;
+}
+
+static int l_host_load(lua_State *L) {
+  struct err e;
+  const struct script_file *file = script_files_root(script->files, luaL_checkstring(L, 1), &e);
+  if (file == NULL) return luaL_error(L, "%s", e.text);
+  sandbox_load(L, file->text, file->name, script_files_modules(script->files)); /* path chunk */
+  lua_call(L, 0, 1);                                                            /* path value */
+  return 1;
+}
+
+/* The standard library beside the sandbox; strings keep the sandbox's methods, which scripts reach through them. */
+static void open_libraries(lua_State *L) {
+  static const luaL_Reg functions[] = {{"load", l_host_load}, {"run", l_host_run}, {NULL, NULL}};
+  lua_pushliteral(L, "");  /* "" */
+  lua_getmetatable(L, -1); /* "" metatable */
+  luaL_openlibs(L);
+  lua_setmetatable(L, -2);     /* "" */
+  vm_push(L, VM_TEMPLATE);     /* "" template */
+  lua_getfield(L, -1, "gw");   /* "" template gw */
+  lua_setglobal(L, "gw");      /* "" template */
+  luaL_newlib(L, functions);   /* "" template host */
+  vm_push(L, VM_API);          /* "" template host api */
+  lua_setfield(L, -2, "api");  /* "" template host */
+  lua_pushstring(L, root);     /* "" template host root */
+  lua_setfield(L, -2, "root"); /* "" template host */
+  lua_setglobal(L, "host");    /* "" template */
+  lua_pop(L, 2);
+}
+
+static int l_host_traceback(lua_State *L) {
+  luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 1); /* error text traceback */
+  return 1;
+}
+
+static int run_script(lua_State *L, int argc, char **argv) {
+  lua_createtable(L, argc, 1); /* arg */
+  for (int i = 0; i < argc; i++) {
+    lua_pushstring(L, argv[i]); /* arg text */
+    lua_rawseti(L, -2, i - 1);  /* arg */
+  }
+  lua_setglobal(L, "arg");
+  lua_pushcfunction(L, l_host_traceback);    /* traceback */
+  if (luaL_loadfile(L, argv[1]) != LUA_OK) { /* traceback chunk */
+    fprintf(stderr, "%s\n", lua_tostring(L, -1));
+    return 1;
+  }
+  for (int i = 2; i < argc; i++) lua_pushstring(L, argv[i]); /* traceback chunk argument… */
+  if (lua_pcall(L, argc - 2, 0, 1) == LUA_OK) return 0;
+  fprintf(stderr, "%s\n", lua_tostring(L, -1));
+  return 1;
+}
+
+int main(int argc, char **argv) {
+  struct err e = {""};
+  struct buf body = {0};
+  if (argc < 2) {
+    fprintf(stderr, "usage: lua_host SCRIPT [ARGUMENT…]\n");
+    return 64;
+  }
+  root = getenv("MOONGATE_ROOT") ? getenv("MOONGATE_ROOT") : ".";
+  upcall_library_init();
+  must(load_start(&e));
+  load_enter_thread();
+  struct config *c = make_config();
+  struct sources *sources = sources_new();
+  struct script_files *files = script_files_new(root, NULL, sources);
+  script = script_new(c, files, root, 1, &e);
+  if (script == NULL) {
+    fprintf(stderr, "%s\n", e.text);
+    return 1;
+  }
+  make_request(c, &body);
+  script->vm->memory.max_bytes = MEMORY_MAX_BYTES;
+  open_libraries(script->vm->L);
+  int status = run_script(script->vm->L, argc, argv);
+  load_leave_thread();
+  load_stop();
+  return status;
+}

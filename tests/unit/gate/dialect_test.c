@@ -1,0 +1,411 @@
+/* The dialects' readers against recorded provider traffic: what they find in each whole answer and each stream is what
+ * an independent, slow reading of the same bytes finds. Then shapes that no recording has. */
+#include "gate/dialect.h"
+
+#include "check.h"
+#include "wire/recorded.h"
+
+/* ---- the slow reading: a document as a list of its leaves, by path */
+
+struct leaf {
+  char path[128];
+  enum json_kind kind;
+  struct buf text; /* decoded */
+};
+
+struct leaves {
+  struct leaf *all;
+  size_t count;
+  char path[600];
+  size_t starts[JSON_DEPTH_MAX + 2]; /* of path, at each depth */
+  unsigned index[JSON_DEPTH_MAX + 2];
+  unsigned depth;
+};
+
+static enum json_walk_step leaf_value(void *owner, enum json_kind kind, struct slice key, struct slice text,
+                                      struct slice raw, size_t count) {
+  struct leaves *l = owner;
+  (void)raw;
+  size_t at = l->starts[l->depth];
+  int len = 0;
+  if (l->depth > 0) {
+    if (key.ptr != NULL)
+      len = snprintf(l->path + at, sizeof l->path - at, "%s%.*s", at ? "." : "", (int)key.len, key.ptr);
+    else len = snprintf(l->path + at, sizeof l->path - at, "%s%u", at ? "." : "", l->index[l->depth]++);
+  }
+  size_t end = at + (size_t)len;
+  if (end > 120) return JSON_WALK_SKIP;
+  l->all = realloc(l->all, (l->count + 1) * sizeof *l->all);
+  struct leaf *leaf = &l->all[l->count++];
+  *leaf = (struct leaf){.kind = kind};
+  snprintf(leaf->path, sizeof leaf->path, "%.*s", (int)end, l->path);
+  if (kind != JSON_ARRAY && kind != JSON_OBJECT) buf_slice(&leaf->text, text);
+  else buf_u64(&leaf->text, count);
+  buf_byte(&leaf->text, '\0');
+  if (kind != JSON_ARRAY && kind != JSON_OBJECT) return JSON_WALK_SKIP;
+  l->depth++;
+  l->starts[l->depth] = end;
+  l->index[l->depth] = 0;
+  return JSON_WALK_ENTER;
+}
+
+static bool leaf_end(void *owner) {
+  ((struct leaves *)owner)->depth--;
+  return true;
+}
+
+static bool leaves_of(struct leaves *l, struct slice json) {
+  static const struct json_walker walker = {leaf_value, leaf_end};
+  struct buf copy = {0};
+  *l = (struct leaves){0};
+  buf_slice(&copy, json);
+  buf_reserve(&copy, 0);
+  bool ok = json_walk(buf_view(&copy), &walker, l, NULL);
+  buf_done(&copy);
+  return ok;
+}
+
+static void leaves_done(struct leaves *l) {
+  for (size_t i = 0; i < l->count; i++) buf_done(&l->all[i].text);
+  free(l->all);
+}
+
+static const struct leaf *at(const struct leaves *l, const char *path) {
+  for (size_t i = 0; i < l->count; i++)
+    if (strcmp(l->all[i].path, path) == 0) return &l->all[i];
+  return NULL;
+}
+
+static const char *text_at(const struct leaves *l, const char *path) {
+  const struct leaf *f = at(l, path);
+  return f != NULL && f->kind == JSON_STRING ? f->text.ptr : "";
+}
+
+static uint64_t number_at(const struct leaves *l, const char *prefix, const char *path, uint64_t otherwise) {
+  char whole[128];
+  snprintf(whole, sizeof whole, "%s%s", prefix, path);
+  const struct leaf *f = at(l, whole);
+  return f != NULL && f->kind == JSON_NUMBER ? strtoull(f->text.ptr, NULL, 10) : otherwise;
+}
+
+static bool is_object(const struct leaves *l, const char *path) {
+  const struct leaf *f = at(l, path);
+  return f != NULL && f->kind == JSON_OBJECT;
+}
+
+/* What the slow reading believes. */
+struct belief {
+  uint64_t input, read, written, output, reasoning;
+  bool told, complete, content, failed;
+  char finish[32];
+};
+
+static void believe_finish(struct belief *b, const char *reason) {
+  static const char *const names[][2] = {{"stop", "stop"},
+                                         {"length", "length"},
+                                         {"tool_calls", "tool_calls"},
+                                         {"function_call", "tool_calls"},
+                                         {"content_filter", "refusal"},
+                                         {"end_turn", "stop"},
+                                         {"stop_sequence", "stop"},
+                                         {"max_tokens", "length"},
+                                         {"tool_use", "tool_calls"},
+                                         {"refusal", "refusal"},
+                                         {"pause_turn", "pause"},
+                                         {"model_context_window_exceeded", "length"}};
+  if (reason[0] == '\0') return;
+  snprintf(b->finish, sizeof b->finish, "other");
+  for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(names[i][0], reason) == 0) snprintf(b->finish, sizeof b->finish, "%s", names[i][1]);
+}
+
+static void believe_chat_usage(struct belief *b, const struct leaves *l, const char *prefix) {
+  b->told = true;
+  b->input = number_at(l, prefix, "prompt_tokens", 0);
+  b->output = number_at(l, prefix, "completion_tokens", 0);
+  b->read =
+      number_at(l, prefix, "prompt_tokens_details.cached_tokens", number_at(l, prefix, "prompt_cache_hit_tokens", 0));
+  b->written = number_at(l, prefix, "prompt_tokens_details.cache_write_tokens", 0);
+  b->reasoning = number_at(l, prefix, "completion_tokens_details.reasoning_tokens", 0);
+  if (b->read > b->input) b->input += b->read;
+  if (b->reasoning > b->output) b->output += b->reasoning;
+  else if (b->reasoning > 0 && number_at(l, prefix, "total_tokens", 0) == b->input + b->output + b->reasoning)
+    b->output += b->reasoning;
+}
+
+static void believe_messages_usage(struct belief *b, const struct leaves *l, const char *prefix) {
+  b->told = true;
+  uint64_t plain = number_at(l, prefix, "input_tokens", b->input - b->read - b->written);
+  b->read = number_at(l, prefix, "cache_read_input_tokens", b->read);
+  b->written = number_at(l, prefix, "cache_creation_input_tokens", b->written);
+  b->input = plain + b->read + b->written;
+  b->output = number_at(l, prefix, "output_tokens", b->output);
+}
+
+static bool speaks(const struct leaf *f) {
+  if (f == NULL || f->kind == JSON_NULL) return false;
+  if (f->kind == JSON_STRING) return f->text.len > 1;
+  return strcmp(f->text.ptr, "0") != 0;
+}
+
+static void believe_chat_event(struct belief *b, const struct leaves *l) {
+  static const char *const parts[] = {"content", "reasoning_content", "reasoning", "tool_calls",
+                                      "refusal", "function_call",     "audio",     "reasoning_details"};
+  char path[64];
+  if (is_object(l, "usage")) believe_chat_usage(b, l, "usage.");
+  else if (is_object(l, "x_groq.usage")) believe_chat_usage(b, l, "x_groq.usage.");
+  believe_finish(b, text_at(l, "choices.0.finish_reason"));
+  if (text_at(l, "choices.0.finish_reason")[0]) b->content = true;
+  for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++) {
+    snprintf(path, sizeof path, "choices.0.delta.%s", parts[i]);
+    if (speaks(at(l, path))) b->content = true;
+  }
+  if (is_object(l, "error")) b->failed = true;
+}
+
+static void believe_messages_event(struct belief *b, const struct leaves *l) {
+  const char *type = text_at(l, "type"), *block = text_at(l, "content_block.type");
+  if (is_object(l, "message.usage")) believe_messages_usage(b, l, "message.usage.");
+  if (strcmp(type, "message_delta") == 0 && is_object(l, "usage")) believe_messages_usage(b, l, "usage.");
+  believe_finish(b, text_at(l, "delta.stop_reason"));
+  if (text_at(l, "delta.stop_reason")[0] || strcmp(type, "content_block_delta") == 0) b->content = true;
+  if (block[0] && strcmp(block, "text") != 0 && strcmp(block, "thinking") != 0) b->content = true;
+  if (strcmp(type, "message_stop") == 0) b->complete = true;
+  if (strcmp(type, "error") == 0) b->failed = true;
+}
+
+/* ---- the comparison */
+
+static unsigned wholes, streams;
+
+static void compare(const char *name, const struct reading *r, const struct belief *b) {
+  const struct usage *u = &r->usage;
+  bool same = u->input_tokens == b->input && u->cache_read_tokens == b->read &&
+              u->cache_write_tokens + u->cache_write_1h_tokens == b->written && u->output_tokens == b->output &&
+              (r->usage.source == USAGE_PROVIDER) == b->told && r->complete == b->complete &&
+              r->content_begun == b->content && r->failed == b->failed &&
+              strcmp(finish_reason_name(r->finish), b->finish) == 0 && (u->reasoning_tokens == b->reasoning);
+  if (!same)
+    fprintf(stderr,
+            "%s: in %lu/%lu read %lu/%lu written %lu/%lu out %lu/%lu told %d/%d complete %d/%d content %d/%d failed "
+            "%d/%d %s/%s\n",
+            name, u->input_tokens, b->input, u->cache_read_tokens, b->read,
+            u->cache_write_tokens + u->cache_write_1h_tokens, b->written, u->output_tokens, b->output,
+            r->usage.source == USAGE_PROVIDER, b->told, r->complete, b->complete, r->content_begun, b->content,
+            r->failed, b->failed, finish_reason_name(r->finish), b->finish);
+  CHECK(same);
+  CHECK(u->cache_read_tokens + u->cache_write_tokens + u->cache_write_1h_tokens <= u->input_tokens);
+  CHECK(u->reasoning_tokens <= u->output_tokens);
+}
+
+/* One line at a time, by hand: "data:" lines only; recorded streams have one a event. */
+static void believe_stream(struct belief *b, bool chat, struct slice body) {
+  while (body.len > 0) {
+    size_t end = 0;
+    while (end < body.len && body.ptr[end] != '\n' && body.ptr[end] != '\r') end++;
+    struct slice line = slice_of(body.ptr, end);
+    body = slice_from(body, end + 1);
+    if (!slice_starts(line, SLICE("data:"))) continue;
+    line = slice_trim(slice_from(line, 5));
+    if (slice_eq(line, SLICE("[DONE]"))) {
+      b->complete = true;
+      continue;
+    }
+    struct leaves l;
+    if (leaves_of(&l, line)) {
+      if (chat) believe_chat_event(b, &l);
+      else believe_messages_event(b, &l);
+    }
+    leaves_done(&l);
+  }
+}
+
+static void read_stream(const struct dialect *d, struct slice body, struct reading *r) {
+  struct sse_reader reader;
+  struct sse_event e;
+  sse_init(&reader, 16 << 20);
+  while (sse_next(&reader, &body, &e) == SSE_EVENT) d->read_event(r, &e);
+  while (sse_finish(&reader, &e) == SSE_EVENT) d->read_event(r, &e);
+  sse_done(&reader);
+}
+
+static void compare_file(const char *name, struct slice file) {
+  struct json_field f[] = {{.key = SLICE("protocol")},
+                           {.key = SLICE("status")},
+                           {.key = SLICE("stream_framing")},
+                           {.key = SLICE("response_body")},
+                           {.key = SLICE("method")}};
+  struct slice protocol, method;
+  struct json_fault fault;
+  uint64_t status;
+  CHECK(json_scan(file, f, 5, &fault));
+  if (!json_plain(f[0].raw, &protocol) || !json_to_u64(f[1].raw, &status) || status >= 300 ||
+      !json_plain(f[4].raw, &method) || !slice_eq(method, SLICE("POST")))
+    return;
+  const struct dialect *d = dialect_named(protocol);
+  if (d == NULL) return;
+  bool chat = d == &dialect_openai_chat;
+  struct buf body = {0};
+  struct reading r = {0};
+  struct belief b = {0};
+  CHECK(json_unquote(f[3].raw, buf_reserve(&body, f[3].raw.len), &body.len));
+  buf_reserve(&body, 0);
+  if (slice_eq(f[2].raw, SLICE("\"sse\""))) {
+    streams++;
+    believe_stream(&b, chat, buf_view(&body));
+    read_stream(d, buf_view(&body), &r);
+    compare(name, &r, &b);
+    CHECK(r.complete || r.finish != FINISH_NONE || r.failed);
+  } else {
+    struct leaves l;
+    wholes++;
+    CHECK(leaves_of(&l, buf_view(&body)));
+    if (chat && is_object(&l, "usage")) believe_chat_usage(&b, &l, "usage.");
+    if (!chat && is_object(&l, "usage")) believe_messages_usage(&b, &l, "usage.");
+    const struct leaf *content = at(&l, chat ? "choices" : "content");
+    b.complete = b.content = content != NULL && content->kind == JSON_ARRAY;
+    believe_finish(&b, text_at(&l, chat ? "choices.0.finish_reason" : "stop_reason"));
+    d->read_answer(&r, buf_view(&body));
+    compare(name, &r, &b);
+    CHECK(r.complete);
+    leaves_done(&l);
+  }
+  buf_done(&body);
+}
+
+TEST(recorded_answers_read_as_a_slow_reading_does) {
+  char root[4096], folder[8192], path[16384];
+  DIR *providers = opendir(recorded_path("wire", root, sizeof root));
+  for (struct dirent *p; providers && (p = readdir(providers)) != NULL;) {
+    snprintf(folder, sizeof folder, "%s/%s", root, p->d_name);
+    DIR *exchanges = p->d_name[0] == '.' ? NULL : opendir(folder);
+    for (struct dirent *x; exchanges && (x = readdir(exchanges)) != NULL;) {
+      if (!slice_ends(slice_text(x->d_name), SLICE(".json"))) continue;
+      snprintf(path, sizeof path, "%s/%s", folder, x->d_name);
+      struct buf file = recorded_file(path);
+      compare_file(x->d_name, buf_view(&file));
+      buf_done(&file);
+    }
+    if (exchanges) closedir(exchanges);
+  }
+  if (providers) closedir(providers);
+  fprintf(stderr, "recorded: %u whole answers, %u streams\n", wholes, streams);
+}
+
+/* ---- shapes by hand */
+
+static struct reading after(const struct dialect *d, const char *stream) {
+  struct buf b = {0};
+  struct reading r = {0};
+  buf_text(&b, stream);
+  buf_reserve(&b, 0);
+  read_stream(d, buf_view(&b), &r);
+  buf_done(&b);
+  return r;
+}
+
+TEST(first_content_of_a_chat_stream) {
+  static const struct {
+    const char *event;
+    bool content, usage_only, failed;
+  } rows[] = {
+      {"{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}", false, false, false},
+      {"{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]}}]}", false, false, false},
+      {"{\"choices\":[{\"delta\":{\"content\":\" \"}}]}", true, false, false},
+      {"{\"choices\":[{\"delta\":{\"reasoning_content\":\"t\"}}]}", true, false, false},
+      {"{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0}]}}]}", true, false, false},
+      {"{\"choices\":[{\"delta\":{\"refusal\":\"no\"}}]}", true, false, false},
+      {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}", true, false, false},
+      {"{\"choices\":[],\"prompt_filter_results\":[]}", false, false, false},
+      {"{\"choices\":[ ],\"usage\":{\"prompt_tokens\":1}}", false, true, false},
+      {"{\"choices\":[],\"usage\":null}", false, false, false},
+      {"{\"choices\":[{\"index\":0,\"text\":\"x\"}],\"usage\":{\"prompt_tokens\":1}}", false, false, false},
+      {"{\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":1}}", true, false, false},
+      {"{\"error\":{\"message\":\"m\"}}", false, false, true},
+      {"{\"error\":\"m\"}", false, false, true},
+      {"{\"error\":null,\"choices\":[]}", false, false, false},
+      {"{\"error\":{},\"choices\":[]}", false, false, false},
+      {"{\"error\":false,\"choices\":[]}", false, false, false},
+      {"not json", false, false, false}};
+  for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char stream[300];
+    snprintf(stream, sizeof stream, "data: %s\n\n", rows[i].event);
+    struct reading r = after(&dialect_openai_chat, stream);
+    if (r.content_begun != rows[i].content || r.usage_only != rows[i].usage_only || r.failed != rows[i].failed)
+      fprintf(stderr, "%s\n", stream);
+    CHECK(r.content_begun == rows[i].content && r.is_content == rows[i].content && r.usage_only == rows[i].usage_only &&
+          r.failed == rows[i].failed);
+  }
+}
+
+TEST(messages_usage_is_set_never_added) {
+  struct reading r = after(
+      &dialect_anthropic_messages,
+      "event: message_start\ndata: "
+      "{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":21,\"cache_read_input_tokens\":188086,"
+      "\"cache_creation_input_tokens\":1300,\"cache_creation\":{\"ephemeral_5m_input_tokens\":1000,\"ephemeral_1h_"
+      "input_tokens\":300},\"output_tokens\":1}}}\n\n"
+      "event: message_delta\ndata: "
+      "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":100}}\n\n"
+      "event: message_delta\ndata: "
+      "{\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"output_tokens\":393,\"input_tokens\":22}}\n\n"
+      "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{}}\n\n");
+  CHECK_INT(r.usage.input_tokens, 22 + 188086 + 1300);
+  CHECK_INT(r.usage.cache_read_tokens, 188086);
+  CHECK_INT(r.usage.cache_write_tokens, 1000);
+  CHECK_INT(r.usage.cache_write_1h_tokens, 300);
+  CHECK_INT(r.usage.output_tokens, 393);
+  CHECK_INT(r.finish, FINISH_TOOL_CALLS);
+  CHECK(!r.complete && r.content_begun);
+}
+
+TEST(messages_content_begins_with_the_first_delta_or_a_block_that_says_something) {
+  CHECK(!after(&dialect_anthropic_messages,
+               "data: {\"type\":\"content_block_start\",\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n")
+             .content_begun);
+  CHECK(!after(&dialect_anthropic_messages, "event: ping\ndata: {\"type\":\"ping\"}\n\n").content_begun);
+  CHECK(after(&dialect_anthropic_messages,
+              "event: content_block_start\ndata: {\"content_block\":{\"type\":\"tool_use\"}}\n\n")
+            .content_begun);
+  CHECK(after(&dialect_anthropic_messages, "data: {\"type\":\"content_block_delta\"}\n\n").content_begun);
+  struct reading r =
+      after(&dialect_anthropic_messages,
+            "event: error\ndata: "
+            "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n");
+  CHECK(r.failed && !r.content_begun);
+  CHECK_SLICE(slice_text(r.error_type), "overloaded_error");
+  CHECK_SLICE(slice_text(r.error_text), "Overloaded");
+}
+
+TEST(long_error_texts_are_cut_between_characters) {
+  struct reading r = {0};
+  struct buf b = {0};
+  buf_text(&b, "{\"error\":{\"message\":\"x");
+  for (unsigned i = 0; i < 300; i++) buf_text(&b, "\xc3\xa9");
+  buf_text(&b, "\"}}");
+  buf_reserve(&b, 0);
+  dialect_openai_chat.read_error(&r, buf_view(&b));
+  CHECK_INT(strlen(r.error_text), 199);
+  r = (struct reading){0};
+  b.len = 0;
+  buf_text(&b, "{\"error\":{\"message\":\"");
+  for (unsigned i = 0; i < 300; i++) buf_text(&b, "\xc3\xa9");
+  buf_text(&b, "\"}}");
+  buf_reserve(&b, 0);
+  dialect_openai_chat.read_error(&r, buf_view(&b));
+  CHECK_INT(strlen(r.error_text), 198);
+  buf_done(&b);
+}
+
+TEST(dialects_are_found_by_name_and_path) {
+  for (enum dialect_id i = 0; i < DIALECT_COUNT; i++) {
+    CHECK(dialect_named(slice_text(dialect_of(i)->name)) == dialect_of(i));
+    CHECK(dialect_for_path(dialect_of(i)->client_path) == dialect_of(i));
+    CHECK_INT(dialect_index(dialect_of(i)), i);
+  }
+  CHECK(dialect_named(SLICE("openai")) == NULL);
+  CHECK(dialect_for_path(SLICE("/v1/messages/batches")) == &dialect_anthropic_messages);
+  CHECK(dialect_for_path(SLICE("")) == &dialect_openai_chat);
+}
+
+UNIT_MAIN()

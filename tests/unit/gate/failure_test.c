@@ -1,0 +1,205 @@
+/* failure and fault: the two tables, and the classes of recorded and made-up error answers. */
+#include "gate/failure.h"
+
+#include "check.h"
+#include "gate/dialect.h"
+#include "gate/fault.h"
+#include "wire/recorded.h"
+
+static const char *class_of(unsigned status, const char *type, const char *text) {
+  return failure_row(failure_classify(status, type, text, NULL, 0))->name;
+}
+
+TEST(classes_by_status_and_words) {
+  static const struct {
+    unsigned status;
+    const char *type, *text, *class;
+  } rows[] = {{301, "", "", "redirect"},
+              {307, "", "", "redirect"},
+              {400, "", "", "invalid"},
+              {401, "", "", "auth"},
+              {402, "", "", "quota"},
+              {403, "", "", "auth"},
+              {403, "billing_error", "", "quota"},
+              {404, "", "", "not_found"},
+              {408, "", "", "request_timeout"},
+              {409, "", "", "request_timeout"},
+              {413, "request_too_large", "", "invalid"},
+              {422, "", "", "invalid"},
+              {429, "", "", "rate_limited"},
+              {429, "rate_limit_error", "", "rate_limited"},
+              {429, "insufficient_quota", "", "quota"},
+              {429, "", "You exceeded your current quota, please check your plan", "quota"},
+              {500, "", "", "server_error"},
+              {500, "overloaded_error", "", "overloaded"},
+              {501, "", "", "server_error"},
+              {502, "", "", "server_error"},
+              {503, "", "", "overloaded"},
+              {504, "", "", "server_error"},
+              {520, "", "", "server_error"},
+              {529, "overloaded_error", "", "overloaded"},
+              {400, "context_length_exceeded", "", "context_length"},
+              {400, "", "prompt is too long: 210000 tokens > 200000", "context_length"},
+              {400, "", "This model's maximum context length is 8192 tokens.", "context_length"},
+              {400, "too_many_prompt_tokens", "", "context_length"},
+              {400, "content_policy_violation", "", "content_policy"},
+              {400, "content_filter", "", "content_policy"},
+              {400, "", "Your credit balance is too low to access the Anthropic API.", "quota"},
+              {400, "INVALID_ARGUMENT", "API key not valid. Please pass", "auth"},
+              {400, "", "Incorrect API key provided: sk-...", "auth"}};
+  for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++)
+    CHECK_SLICE(slice_text(class_of(rows[i].status, rows[i].type, rows[i].text)), rows[i].class);
+}
+
+TEST(only_what_another_target_may_mend_is_tried_again) {
+  static const char *const never[] = {"none", "context_length", "content_policy", "invalid", "client_gone"};
+  for (enum failure_class c = FAILURE_NONE; c < FAILURE_COUNT; c++) {
+    const struct failure_row *row = failure_row(c);
+    bool listed = false;
+    for (unsigned i = 0; i < 5; i++) listed = listed || strcmp(row->name, never[i]) == 0;
+    CHECK(row->next_target == !listed);
+    CHECK(!row->counts_against_health || row->next_target);
+    CHECK_INT(failure_named(slice_text(row->name)), c);
+    CHECK(row->doc[0] != '\0' && row->doc[strlen(row->doc) - 1] == '.');
+  }
+  CHECK_INT(failure_named(SLICE("nonsense")), FAILURE_NONE);
+}
+
+TEST(faults_have_a_code_of_their_own_and_fit_every_dialect) {
+  for (enum fault_code i = 0; i < FAULT_COUNT; i++) {
+    const struct fault_row *row = fault_row(i);
+    struct fault f;
+    CHECK(row->status >= 400 && row->status < 600);
+    for (enum fault_code k = 0; k < i; k++) CHECK(strcmp(fault_row(k)->code, row->code) != 0);
+    fault_set(&f, i, "quote \" backslash \\ control \x01 byte \xff %s", "end");
+    snprintf(f.param, sizeof f.param, "messages[2].\"content\"");
+    CHECK_INT(fault_status(&f), row->status);
+    CHECK_SLICE(slice_text(fault_code_text(&f)), row->code);
+    for (enum dialect_id d = 0; d < DIALECT_COUNT; d++) {
+      struct buf out = {0};
+      struct reading r = {0};
+      dialect_of(d)->put_fault(&out, &f, SLICE("req_1"));
+      buf_reserve(&out, 0);
+      CHECK(json_valid(buf_view(&out), NULL));
+      CHECK(slice_find(buf_view(&out), slice_text(row->code)) > 0);
+      dialect_of(d)->read_error(&r, buf_view(&out));
+      CHECK(strncmp(strstr(r.error_text, "quote"), "quote \" backslash \\ control \x01 byte \xef\xbf\xbd end", 40) ==
+            0);
+      CHECK(r.error_type[0] != '\0');
+      out.len = 0;
+      dialect_of(d)->put_stream_fault(&out, &f, SLICE(""));
+      struct sse_reader reader;
+      struct sse_event e;
+      struct reading streamed = {0};
+      sse_init(&reader, 1 << 20);
+      buf_reserve(&out, 0);
+      struct slice in = buf_view(&out);
+      CHECK(sse_next(&reader, &in, &e) == SSE_EVENT && in.len == 0);
+      dialect_of(d)->read_event(&streamed, &e);
+      CHECK(streamed.failed && !streamed.complete);
+      sse_done(&reader);
+      buf_done(&out);
+    }
+  }
+}
+
+TEST(long_texts_of_a_fault_are_cut) {
+  struct fault f;
+  char text[2000];
+  memset(text, 'x', sizeof text - 1);
+  text[sizeof text - 1] = '\0';
+  fault_set(&f, FAULT_BAD_JSON, "%s", text);
+  CHECK_INT(strlen(f.text), sizeof f.text - 1);
+  f.status = 418;
+  snprintf(f.script_code, sizeof f.script_code, "my_code");
+  CHECK_INT(fault_status(&f), 418);
+  CHECK_SLICE(slice_text(fault_code_text(&f)), "my_code");
+}
+
+/* ---- recorded errors */
+
+static unsigned errors_seen;
+
+/* What each status may be, written by eye from the recorded bodies; 400 is told apart below. */
+static const char *expected_class(unsigned status, struct slice body) {
+  if (slice_find(body, SLICE("too_many_prompt_tokens")) >= 0) return "context_length";
+  return status == 400                    ? "invalid"
+         : status == 401 || status == 403 ? "auth"
+         : status == 404                  ? "not_found"
+         : status == 429                  ? "rate_limited"
+         : status == 500                  ? "server_error"
+                                          : "?";
+}
+
+static void each_exchange(struct slice file, const char *name) {
+  static const char *const protocol_path[] = {"protocol", NULL}, *const status_path[] = {"status", NULL},
+                           *const body_path[] = {"response_body", NULL};
+  struct slice protocol, raw = json_find(file, body_path);
+  uint64_t status;
+  if (!json_plain(json_find(file, protocol_path), &protocol) || !json_to_u64(json_find(file, status_path), &status) ||
+      status < 400)
+    return;
+  const struct dialect *d = dialect_named(protocol);
+  if (d == NULL) return;
+  struct buf body = {0};
+  struct reading r = {0};
+  CHECK(json_unquote(raw, buf_reserve(&body, raw.len), &body.len));
+  d->read_error(&r, buf_view(&body));
+  const char *class = class_of((unsigned)status, r.error_type, r.error_text),
+             *expected = expected_class((unsigned)status, buf_view(&body));
+  if (strcmp(class, expected) != 0 || r.error_text[0] == '\0')
+    fprintf(stderr, "%s: %s, not %s: %s\n", name, class, expected, r.error_text);
+  CHECK(strcmp(class, expected) == 0 && r.error_text[0] != '\0');
+  errors_seen++;
+  buf_done(&body);
+}
+
+static void walk_recorded(void (*each)(struct slice file, const char *name)) {
+  char root[4096], folder[8192], path[16384];
+  DIR *providers = opendir(recorded_path("wire", root, sizeof root));
+  for (struct dirent *p; providers && (p = readdir(providers)) != NULL;) {
+    snprintf(folder, sizeof folder, "%s/%s", root, p->d_name);
+    DIR *exchanges = p->d_name[0] == '.' ? NULL : opendir(folder);
+    for (struct dirent *x; exchanges && (x = readdir(exchanges)) != NULL;) {
+      if (!slice_ends(slice_text(x->d_name), SLICE(".json"))) continue;
+      snprintf(path, sizeof path, "%s/%s", folder, x->d_name);
+      struct buf file = recorded_file(path);
+      each(buf_view(&file), x->d_name);
+      buf_done(&file);
+    }
+    if (exchanges) closedir(exchanges);
+  }
+  if (providers) closedir(providers);
+}
+
+TEST(recorded_errors_are_classified_sensibly) {
+  walk_recorded(each_exchange);
+  fprintf(stderr, "recorded errors: %u\n", errors_seen);
+}
+
+TEST(error_bodies_of_other_shapes_are_read) {
+  static const struct {
+    const char *body, *type, *text;
+  } rows[] = {{"{\"error\":\"just text\"}", "", "just text"},
+              {"{\"message\":\"m\",\"type\":\"t\"}", "t", "m"},
+              {"{\"detail\":[{\"loc\":1}]}", "", "[{\"loc\":1}]"},
+              {"[{\"error\":{\"code\":400,\"message\":\"m\",\"status\":\"S\"}}]", "", "m"},
+              {"{\"error\":{\"message\":\"m\",\"type\":\"t\",\"code\":\"c\"}}", "c", "m"},
+              {"{\"error\":{\"message\":\"m\",\"type\":\"t\",\"code\":null}}", "t", "m"},
+              {"<html>Bad gateway</html>", "", ""},
+              {"", "", ""},
+              {"{\"error\":{\"mess", "", ""},
+              {"{\"error\":null,\"message\":\"m\"}", "", "m"}};
+  for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct reading r = {0};
+    struct buf body = {0};
+    buf_text(&body, rows[i].body);
+    buf_reserve(&body, 0);
+    dialect_openai_chat.read_error(&r, buf_view(&body));
+    CHECK_SLICE(slice_text(r.error_text), rows[i].text);
+    CHECK_SLICE(slice_text(r.error_type), rows[i].type);
+    buf_done(&body);
+  }
+}
+
+UNIT_MAIN()
