@@ -39,7 +39,8 @@ struct upconn {
   struct event *writable;      /* made when the socket first refuses bytes */
   uint64_t idle_since_ns;
   int fd;
-  bool used; /* served a call before the present one */
+  bool used;        /* served a call before the present one */
+  bool ticket_came; /* TLS: with it, buffers that OpenSSL does not need; until uptls has dropped them */
   struct event readable;
 };
 

@@ -20,8 +20,9 @@ enum { RECORD_BYTES = 16 * 1024 };
 struct uptls {
   SSL_CTX *shared;
   struct trust *trust;
-  char *server_name;    /* for SNI; NULL for an address */
-  SSL_SESSION *session; /* the newest, offered by the next handshake */
+  char *server_name;      /* for SNI; NULL for an address */
+  SSL_SESSION *session;   /* the newest, offered by the next handshake */
+  struct upconn *reading; /* while uptls_recv is at work */
 };
 
 struct handshake {
@@ -32,6 +33,7 @@ static int keep_session(SSL *ssl, SSL_SESSION *session) {
   struct uptls *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
   SSL_SESSION_free(t->session);
   t->session = session;
+  if (t->reading != NULL) t->reading->ticket_came = true;
   return 1; /* ours now */
 }
 
@@ -179,16 +181,18 @@ ssize_t uptls_send(struct upconn *x, const struct iovec *parts, int count) {
   }
 }
 
-/* A session ticket on the way made OpenSSL set up a buffer for writing, 16 KB that it would keep until it writes. Only
+/* Handling a session ticket made OpenSSL set up a buffer for writing, 16 KB that it would keep until it writes. Only
  * between two records: OpenSSL itself looks for a half read one since 3.0.14 (CVE-2024-4741). */
-static void drop_buffers(SSL *ssl) {
-  bool between = SSL_pending(ssl) == 0 && strcmp(SSL_rstate_string(ssl), "RH") == 0;
-  if (between) SSL_free_buffers(ssl);
+static void drop_buffers(struct upconn *x) {
+  bool between = SSL_pending(x->ssl) == 0 && strcmp(SSL_rstate_string(x->ssl), "RH") == 0;
+  if (between && SSL_free_buffers(x->ssl) == 1) x->ticket_came = false;
 }
 
 ssize_t uptls_recv(struct upconn *x, char *at, size_t room) {
+  struct uptls *t = x->upstream->tls;
   size_t total = 0;
   int done;
+  t->reading = x;
   ERR_clear_error();
   do {
     size_t got = 0;
@@ -197,7 +201,8 @@ ssize_t uptls_recv(struct upconn *x, char *at, size_t room) {
     total += got;
   } while (total < room && SSL_has_pending(x->ssl));
   int wants = done == 1 ? SSL_ERROR_NONE : SSL_get_error(x->ssl, done);
-  drop_buffers(x->ssl);
+  t->reading = NULL;
+  if (x->ticket_came) drop_buffers(x);
   if (total > 0) {
     /* What OpenSSL keeps does not show on the socket: more bytes, or an end that it will report again. */
     if (wants != SSL_ERROR_WANT_READ && wants != SSL_ERROR_WANT_WRITE && (done != 1 || SSL_has_pending(x->ssl)))

@@ -74,7 +74,8 @@ flow.case("20 reloads under 300 requests a second: none fails", { alone = true, 
   t:check(state.done > (flow.mode == "release" and 600 or 60), "requests under load: " .. state.done)
   local memory = gate.process:resident_kib()
   for _ = 1, 10 do gate:admin("POST", "/reload") end
-  t:check(gate.process:resident_kib() < memory + 16384, "memory after ten more reloads")
+  local room = flow.mode == "release" and 16384 or 262144 -- sanitizers keep what was freed for a while
+  t:check(gate.process:resident_kib() < memory + room, "memory after ten more reloads")
 end)
 
 flow.case("a broken script is refused with file:line and the old one goes on", function(t)

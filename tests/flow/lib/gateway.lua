@@ -80,8 +80,9 @@ function M.start(dir, options)
   gate.admin_port = tonumber(ready:match "admin [^%s)]-:(%d+)")
   assert(gate.port, "no port in: " .. ready)
   local files = 0 -- until its threads have opened what they need
-  loop.until_true(1, function()
+  loop.until_true(2, function()
     local before = files
+    loop.sleep(0.02 * M.slow)
     files = gate.process:open_files()
     return before == files
   end)

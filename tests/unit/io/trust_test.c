@@ -32,7 +32,7 @@ TEST(a_file_that_changed_is_read_anew_and_the_old_set_stays_with_its_users) {
   unlink(c.chain); /* a new inode: what certificate tools do */
   certificate_write(&c, "a longer name than before");
   struct trust *new = trust_take(c.chain, &e);
-  CHECK(old != NULL && new != NULL && old != new);
+  CHECK(old != NULL && new != NULL &&old != new);
   CHECK(trust_take(c.chain, &e) == new);
   trust_release(new);
   trust_release(new);

@@ -22,7 +22,7 @@ static void *take(size_t bytes, const char *file, int line) {
   struct block *b = mem_alloc(sizeof *b + bytes);
   b->bytes = bytes;
   b->is_record = of_worker && bytes >= RECORD_BYTES && bytes <= RECORD_BYTES + MARGIN_BYTES;
-  records_held += b->is_record;
+  if (b->is_record) records_held++;
   return b->memory;
 }
 
