@@ -88,6 +88,7 @@ static void settle(struct attempt *a, enum attempt_phase phase) {
     upcall_cancel(a->call);
     a->call = NULL;
   }
+  buf_done(&a->body);
   sse_done(&a->sse);
   if (a->script_state != NULL) hooks_of(a)->forget_attempt(a->request->tenure->script, a);
   record(a);
@@ -256,7 +257,7 @@ static struct upstream *choose_key(struct attempt *a) {
 static void set_parts(struct attempt *a) {
   struct request *r = a->request;
   if (a->body.ptr != NULL) {
-    a->parts[0] = (struct iovec){(char *)a->body.ptr, a->body.len};
+    a->parts[0] = (struct iovec){a->body.ptr, a->body.len};
     a->part_count = 1;
     return;
   }

@@ -99,7 +99,7 @@ static void read_answer(struct reading *r, struct slice body) {
       [USAGE] = {.key = SLICE_INIT("usage")},
       [CONTENT] = {.key = SLICE_INIT("content")},
   };
-  if (!json_pick_strict(body, f, FIELDS)) return;
+  if (!json_fields(body, f, FIELDS, NULL)) return;
   if (slice_eq(f[TYPE].raw, SLICE("\"error\""))) {
     r->failed = true;
     read_error(r, body);

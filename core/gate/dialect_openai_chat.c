@@ -7,24 +7,25 @@
 /* usage: {"prompt_tokens","completion_tokens","total_tokens","prompt_tokens_details":{"cached_tokens"},
  * "completion_tokens_details":{"reasoning_tokens"}}; DeepSeek names the cached part prompt_cache_hit_tokens. */
 static void read_usage(struct reading *r, struct slice usage) {
-  enum { PROMPT, COMPLETION, TOTAL, CACHED, WRITTEN, REASONING, CACHE_HIT, FIELDS };
-  struct json_field f[FIELDS] = {
+  enum { PROMPT, COMPLETION, TOTAL, CACHED, WRITTEN, REASONING, CACHE_HIT, KEYS };
+  struct json_sight f[KEYS] = {
       [PROMPT] = {.key = SLICE_INIT("prompt_tokens")},
       [COMPLETION] = {.key = SLICE_INIT("completion_tokens")},
       [TOTAL] = {.key = SLICE_INIT("total_tokens")},
-      [CACHED] = {.key = SLICE_INIT("prompt_tokens_details.cached_tokens")},
-      [WRITTEN] = {.key = SLICE_INIT("prompt_tokens_details.cache_write_tokens")},
-      [REASONING] = {.key = SLICE_INIT("completion_tokens_details.reasoning_tokens")},
+      [CACHED] = {.key = SLICE_INIT("cached_tokens")},
+      [WRITTEN] = {.key = SLICE_INIT("cache_write_tokens")},
+      [REASONING] = {.key = SLICE_INIT("reasoning_tokens")},
       [CACHE_HIT] = {.key = SLICE_INIT("prompt_cache_hit_tokens")},
   };
-  if (!json_pick(usage, f, FIELDS) || f[PROMPT].raw.ptr == NULL) return;
+  json_glance(usage, f, KEYS);
+  if (f[PROMPT].value == NULL) return;
   struct usage *u = &r->usage;
   *u = (struct usage){.source = USAGE_PROVIDER};
-  u->input_tokens = dialect_number(f[PROMPT].raw, 0);
-  u->output_tokens = dialect_number(f[COMPLETION].raw, 0);
-  u->cache_read_tokens = dialect_number(f[CACHED].raw, dialect_number(f[CACHE_HIT].raw, 0));
-  u->cache_write_tokens = dialect_number(f[WRITTEN].raw, 0);
-  u->reasoning_tokens = dialect_number(f[REASONING].raw, 0);
+  u->input_tokens = dialect_number_at(&f[PROMPT], usage, 0);
+  u->output_tokens = dialect_number_at(&f[COMPLETION], usage, 0);
+  u->cache_read_tokens = dialect_number_at(&f[CACHED], usage, dialect_number_at(&f[CACHE_HIT], usage, 0));
+  u->cache_write_tokens = dialect_number_at(&f[WRITTEN], usage, 0);
+  u->reasoning_tokens = dialect_number_at(&f[REASONING], usage, 0);
   /* More cached than there is: this server counts them beside the prompt. */
   if (u->cache_read_tokens > u->input_tokens) u->input_tokens += u->cache_read_tokens;
   uint64_t fresh = u->input_tokens - u->cache_read_tokens;
@@ -33,7 +34,7 @@ static void read_usage(struct reading *r, struct slice usage) {
   if (u->reasoning_tokens > u->output_tokens) u->output_tokens += u->reasoning_tokens;
   /* xAI counts reasoning beside completion_tokens, too: the total tells. */
   else if (u->reasoning_tokens > 0 &&
-           dialect_number(f[TOTAL].raw, 0) == u->input_tokens + u->output_tokens + u->reasoning_tokens)
+           dialect_number_at(&f[TOTAL], usage, 0) == u->input_tokens + u->output_tokens + u->reasoning_tokens)
     u->output_tokens += u->reasoning_tokens;
 }
 
@@ -146,22 +147,24 @@ static void read_event(struct reading *r, const struct sse_event *e) {
 }
 
 static void read_answer(struct reading *r, struct slice body) {
-  enum { CHOICES, FINISH, USAGE, ERROR, FIELDS };
+  enum { CHOICES, USAGE, ERROR, FIELDS };
   struct json_field f[FIELDS] = {
       [CHOICES] = {.key = SLICE_INIT("choices")},
-      [FINISH] = {.key = SLICE_INIT("choices.0.finish_reason")},
       [USAGE] = {.key = SLICE_INIT("usage")},
       [ERROR] = {.key = SLICE_INIT("error")},
   };
-  if (!json_pick_strict(body, f, FIELDS)) return;
+  if (!json_fields(body, f, FIELDS, NULL)) return;
   if (is_error(&f[ERROR]) && f[CHOICES].raw.ptr == NULL) {
     r->failed = true;
     read_error_value(r, &f[ERROR]);
     return;
   }
   if (dialect_present(&f[USAGE])) read_usage(r, f[USAGE].raw);
-  r->finish = finish_of(f[FINISH].raw);
-  r->complete = r->content_begun = f[CHOICES].kind == JSON_ARRAY && f[CHOICES].raw.ptr != NULL;
+  if (f[CHOICES].raw.ptr == NULL || f[CHOICES].kind != JSON_ARRAY) return;
+  struct json_sight finish = {.key = SLICE_INIT("finish_reason")};
+  json_glance(f[CHOICES].raw, &finish, 1);
+  if (finish.value != NULL) r->finish = finish_of(dialect_string_at(finish.value, f[CHOICES].raw));
+  r->complete = r->content_begun = true;
 }
 
 static void read_error(struct reading *r, struct slice body) {

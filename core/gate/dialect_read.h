@@ -13,6 +13,19 @@ static inline uint64_t dialect_number(struct slice raw, uint64_t otherwise) {
   return raw.ptr != NULL && json_to_u64(raw, &number) ? number : otherwise;
 }
 
+/* The whole number that a glance found within `text`, or `otherwise`. */
+static inline uint64_t dialect_number_at(const struct json_sight *s, struct slice text, uint64_t otherwise) {
+  const char *end = text.ptr + text.len, *at = s->value;
+  while (at != NULL && at < end && *at >= '0' && *at <= '9') at++;
+  return at != NULL ? dialect_number(slice_of(s->value, (size_t)(at - s->value)), otherwise) : otherwise;
+}
+
+/* The raw string that begins at `at` within `text`; ptr NULL when no string does, or one with escapes. */
+static inline struct slice dialect_string_at(const char *at, struct slice text) {
+  const char *end = text.ptr + text.len, *close = *at == '"' ? memchr(at + 1, '"', (size_t)(end - at - 1)) : NULL;
+  return close != NULL ? slice_of(at, (size_t)(close + 1 - at)) : slice_of(NULL, 0);
+}
+
 static inline bool dialect_present(const struct json_field *f) {
   return f->raw.ptr != NULL && f->kind != JSON_NULL;
 }

@@ -28,7 +28,7 @@ struct hooks {
   enum hook_verdict (*route)(struct script *s, struct request *r, struct fault *f);
   /* After a failed attempt, before the next: may replace the rest of the plan (request_plan_replace, then add). */
   enum hook_verdict (*retry)(struct script *s, struct request *r, struct attempt *failed, struct fault *f);
-  /* The provider's request when the client's bytes cannot pass as they are: sets a->body (in the request's arena) and
+  /* The provider's request when the client's bytes cannot pass as they are: fills a->body, and sets
    * a->losses. */
   enum hook_verdict (*build)(struct script *s, struct attempt *a, struct fault *f);
   /* A whole 2xx answer → the client's dialect: *out in the request's arena. */
@@ -42,6 +42,8 @@ struct hooks {
   /* A provider's error answer → the client's dialect: *status and *out. */
   enum hook_verdict (*error)(struct script *s, struct attempt *a, struct slice body, unsigned *status,
                              struct slice *out, struct fault *f);
+  /* The stream of `a` has begun: no attempt follows, and the request's body goes after this call. */
+  void (*drop_body)(struct script *s, struct attempt *a);
   /* Ends whatever the script keeps for it: suspended coroutines, stream translators. */
   void (*forget_attempt)(struct script *s, struct attempt *a);
   void (*forget_request)(struct script *s, struct request *r);

@@ -29,7 +29,7 @@ const uint64_t histogram_bounds_us[HISTOGRAM_BUCKETS - 1] = {10000,    20000,   
 const uint64_t overhead_bounds_us[HISTOGRAM_BUCKETS - 1] = {10,   20,   50,    100,   200,   500,    1000,
                                                             2000, 5000, 10000, 20000, 50000, 100000, 1000000};
 
-_Atomic uint64_t meter_reloads_ok, meter_reloads_failed, meter_generation;
+_Atomic uint64_t meter_reloads_ok, meter_reloads_failed, meter_generation, meter_trace_lost;
 
 static struct meter *_Atomic shards[METER_WORKERS_MAX];
 static struct script_counter script_counters[SCRIPT_COUNTERS_MAX];
@@ -165,7 +165,7 @@ static const struct metric metrics[M_COUNT] = {
                         "Script hooks that were stopped at a limit of time or memory."},
     [M_SCRIPT_COUNTER] = {"moongate_script_count_total", "counter", "name", "Counters of scripts (gw.count)."},
     [M_TRACE_DROPPED] = {"moongate_trace_records_dropped_total", "counter", "",
-                         "Trace records lost because the writer could not keep up."},
+                         "Trace records lost: the writer could not keep up, or the file could not be written."},
 };
 
 static void head(struct buf *out, enum metric_id id) {
@@ -343,8 +343,8 @@ static void targets_text(struct buf *out, enum metric_id id) {
   }
 }
 
-static void worker_sum(struct buf *out, enum metric_id id, size_t member) {
-  int64_t sum = 0;
+static void worker_sum(struct buf *out, enum metric_id id, size_t member, uint64_t others) {
+  int64_t sum = (int64_t)others;
   for (unsigned w = 0; w < METER_WORKERS_MAX; w++) {
     struct meter *m = atomic_load_explicit(&shards[w], memory_order_acquire);
     if (m != NULL) sum += (int64_t)get((const _Atomic uint64_t *)(const void *)((const char *)m + member));
@@ -373,13 +373,13 @@ void meter_write(struct buf *out) {
     if (m != NULL) merge_histogram(&overhead, &m->overhead);
   }
   histogram_text(out, M_OVERHEAD, overhead_bounds_us, overhead.buckets, overhead.count, overhead.sum_us, SLICE(""));
-  worker_sum(out, M_IN_FLIGHT, offsetof(struct meter, in_flight));
-  worker_sum(out, M_CONNECTIONS, offsetof(struct meter, connections));
-  worker_sum(out, M_FALLBACKS, offsetof(struct meter, fallbacks));
+  worker_sum(out, M_IN_FLIGHT, offsetof(struct meter, in_flight), 0);
+  worker_sum(out, M_CONNECTIONS, offsetof(struct meter, connections), 0);
+  worker_sum(out, M_FALLBACKS, offsetof(struct meter, fallbacks), 0);
   for (enum metric_id id = M_ATTEMPTS; id <= M_ERROR_RATIO; id++)
     if (id != M_FALLBACKS) targets_text(out, id);
-  worker_sum(out, M_SCRIPT_FAILURES, offsetof(struct meter, script_failures));
-  worker_sum(out, M_SCRIPT_KILLS, offsetof(struct meter, script_kills));
+  worker_sum(out, M_SCRIPT_FAILURES, offsetof(struct meter, script_failures), 0);
+  worker_sum(out, M_SCRIPT_KILLS, offsetof(struct meter, script_kills), 0);
   head(out, M_SCRIPT_COUNTER);
   unsigned count = atomic_load_explicit(&script_counter_count, memory_order_acquire);
   for (unsigned i = 0; i < count; i++) {
@@ -387,7 +387,7 @@ void meter_write(struct buf *out) {
     label(out, "name", slice_text(script_counters[i].name));
     buf_fill(out, "} %llu\n", (unsigned long long)get(&script_counters[i].value));
   }
-  worker_sum(out, M_TRACE_DROPPED, offsetof(struct meter, trace_dropped));
+  worker_sum(out, M_TRACE_DROPPED, offsetof(struct meter, trace_dropped), get(&meter_trace_lost));
 }
 
 void meter_reference(struct buf *out) {

@@ -41,6 +41,7 @@ static inline void meter_add(_Atomic uint64_t *counter, uint64_t n) {
 
 /* Process-wide counters that are not a worker's. */
 extern _Atomic uint64_t meter_reloads_ok, meter_reloads_failed, meter_generation;
+extern _Atomic uint64_t meter_trace_lost; /* records that the trace's writer could not write */
 /* A script's own counter (gw.count), any thread; bounded in number, then counted under "other". */
 void meter_script_count(struct slice name, uint64_t n);
 

@@ -76,7 +76,6 @@ static void end_if_over(struct request *r) {
   }
   const struct hooks *hooks = r->tenure->generation->hooks;
   if (r->script_state != NULL) hooks->forget_request(r->tenure->script, r);
-  buf_done(&r->kept);
   list_remove(&r->link);
   g->request_count--;
   atomic_store_explicit(&g->meter->in_flight, g->request_count, memory_order_relaxed);
@@ -196,10 +195,22 @@ void request_attempt_failed(struct request *r, struct attempt *a) {
   if (verdict != HOOK_WAITING) after_retry(r, verdict, &f);
 }
 
+/* A stream may last for minutes, and its prompt be long: what no further attempt can need goes. */
+static void drop_body(struct request *r, struct attempt *a) {
+  if (r->script_state != NULL) r->tenure->generation->hooks->drop_body(r->tenure->script, a);
+  buf_done(&a->body);
+  a->part_count = 0;
+  r->body = r->asked.model_raw = r->asked.stream_options_raw = slice_of(NULL, 0);
+  if (r->delivery.exchange == NULL) return;
+  struct buf body = exchange_take_body(r->delivery.exchange);
+  buf_done(&body);
+}
+
 void request_attempt_committed(struct request *r, struct attempt *a) {
   if (r->source == NULL || r->source->phase >= ATTEMPT_FAILED) r->source = a;
   r->phase = REQUEST_DELIVERING;
   if (r->first_content_ns == 0) r->first_content_ns = a->first_content_ns;
+  if (a->streams) drop_body(r, a);
 }
 
 void request_attempt_ended(struct request *r) {

@@ -53,8 +53,7 @@ struct request {
   const char *peer;
   const struct key *key;        /* NULL: no keys configured */
   const struct http_head *head; /* the exchange's; NULL once the client has gone */
-  struct slice body; /* the exchange's; valid while the delivery lives; taken into `kept` when it must outlive */
-  struct buf kept;
+  struct slice body; /* the exchange's; ptr NULL once the client has gone or a stream has begun: no attempt follows */
   uint64_t body_bytes;
   struct asked asked;
 

@@ -13,11 +13,16 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/must.h"
+#include "gate/meter.h"
 
 enum { RING_BYTES = 1 << 20, PAUSE_MS = 20 };
 
+/* A worker that finds its ring empty begins at the front again: memory is touched as far as one pause fills it. */
 struct ring {
-  char *bytes;           /* RING_BYTES, touched page by page as the load needs them */
+  char *bytes; /* RING_BYTES */
+  /* Which of the bytes ever written is at the front. The worker's, written only while head == tail: then the writer has
+   * left the ring, and looks at it again only behind the next head. */
+  uint64_t front;
   _Atomic uint64_t head; /* bytes ever written: the worker's */
   _Atomic uint64_t tail; /* bytes ever read: the writer's */
 };
@@ -35,6 +40,10 @@ struct trace_log {
   pthread_t thread;
 };
 
+static size_t place(const struct ring *r, uint64_t at) {
+  return (at - r->front) % RING_BYTES;
+}
+
 static bool open_file(struct trace_log *t, struct err *e) {
   int fd =
       strcmp(t->file, "-") == 0 ? dup(STDOUT_FILENO) : open(t->file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
@@ -48,8 +57,9 @@ static bool open_file(struct trace_log *t, struct err *e) {
 /* What could not be written is gone, line by line counted: a full disk must not stop the gateway. */
 static void lose(struct trace_log *t, const struct ring *r, uint64_t from, uint64_t to) {
   uint64_t lines = 0;
-  for (uint64_t at = from; at < to; at++) lines += r->bytes[at % RING_BYTES] == '\n';
+  for (uint64_t at = from; at < to; at++) lines += r->bytes[place(r, at)] == '\n';
   atomic_fetch_add_explicit(&t->dropped, lines, memory_order_relaxed);
+  atomic_fetch_add_explicit(&meter_trace_lost, lines, memory_order_relaxed);
   if (t->failures++ % 1000 == 0) log_error("trace", "records are being lost: %s: %s", t->file, strerror(errno));
 }
 
@@ -60,7 +70,7 @@ static bool drain(struct trace_log *t, struct ring *r) {
   if (head == tail) return false;
   if (t->cut && write(t->fd, "\n", 1) == 1) t->cut = false;
   while (tail < head) {
-    size_t at = tail % RING_BYTES, part = (size_t)(head - tail);
+    size_t at = place(r, tail), part = (size_t)(head - tail);
     if (part > RING_BYTES - at) part = RING_BYTES - at;
     ssize_t wrote = write(t->fd, r->bytes + at, part);
     if (wrote < 0 && errno == EINTR) continue;
@@ -70,7 +80,7 @@ static bool drain(struct trace_log *t, struct ring *r) {
       break;
     }
     tail += (uint64_t)wrote;
-    t->cut = r->bytes[(tail - 1) % RING_BYTES] != '\n';
+    t->cut = r->bytes[place(r, tail - 1)] != '\n';
   }
   atomic_store_explicit(&r->tail, tail, memory_order_release);
   return true;
@@ -152,7 +162,8 @@ bool trace_log_put(struct trace_log *t, unsigned worker, struct slice line) {
     atomic_fetch_add_explicit(&t->dropped, 1, memory_order_relaxed);
     return false;
   }
-  size_t at = head % RING_BYTES, first = RING_BYTES - at < line.len ? RING_BYTES - at : line.len;
+  if (head == tail) r->front = head;
+  size_t at = place(r, head), first = RING_BYTES - at < line.len ? RING_BYTES - at : line.len;
   memcpy(r->bytes + at, line.ptr, first);
   memcpy(r->bytes, line.ptr + first, line.len - first);
   atomic_store(&r->head, head + line.len);

@@ -1,11 +1,9 @@
-/* json: scan, valid, find and pick, over the tokens of json_index. Any thread. Copies nothing: what it gives points
+/* json: find and pick, over the tokens of json_index. Any thread. Copies nothing: what it gives points
  * into the caller's text. Walking is in json_walk.cpp, single values in json_text.c, writing in json_write.c. */
 #include <algorithm>
 
 #include "wire/json_index.h"
 
-/* Beyond this many keys they are sorted to find one that occurs twice; comparing each with each is faster before. */
-static const size_t KEYS_COMPARED = 32;
 static const size_t PICK_MAX = 64;
 
 /* The key at `token`, decoded. *used is how much of the index's room earlier keys take. */
@@ -19,70 +17,6 @@ static bool key_decoded(struct json_index *x, uint32_t token, size_t *used, stru
   *key = slice_of(out, len);
   *used += len;
   return true;
-}
-
-static bool key_before(const struct json_key_seen &a, const struct json_key_seen &b) {
-  int order = slice_compare(a.key, b.key);
-  return order != 0 ? order < 0 : a.at < b.at;
-}
-
-static bool keys_differ(struct json_key_seen *keys, size_t count, struct json_fault *fault) {
-  std::sort(keys, keys + count, key_before);
-  for (size_t i = 1; i < count; i++)
-    if (slice_eq(keys[i - 1].key, keys[i].key)) return json_fail(fault, keys[i].at, "a key that occurs twice");
-  return true;
-}
-
-static bool scan_object(struct json_index *x, struct json_field *fields, size_t count, struct json_fault *fault) {
-  size_t seen = 0, used = 0;
-  struct json_key_seen *keys = json_index_keys(x, 1);
-  uint32_t token = 1, next;
-  if (json_token(x, 0) != '{') return json_fail(fault, x->at[0], "not an object");
-  bool more = json_token(x, 1) != '}';
-  while (more) {
-    if (json_token(x, token) != '"' || json_token(x, token + 1) != ':')
-      return json_fail(fault, token < x->count ? x->at[token] : x->len, "a key and ':' are missing");
-    if (!json_grammar(x, token + 2, 1, false, &next, fault)) return false;
-    keys = json_index_keys(x, seen + 1);
-    struct json_key_seen *now = keys + seen;
-    now->at = x->at[token];
-    if (!key_decoded(x, token, &used, &now->key)) return json_fail(fault, now->at, "not a key");
-    if (seen < KEYS_COMPARED)
-      for (size_t i = 0; i < seen; i++)
-        if (slice_eq(keys[i].key, now->key)) return json_fail(fault, now->at, "a key that occurs twice");
-    seen++;
-    for (size_t i = 0; i < count; i++) {
-      if (!slice_eq(fields[i].key, now->key)) continue;
-      fields[i].raw = json_raw(x, token + 2, next);
-      fields[i].kind = json_kind_of(fields[i].raw.ptr[0]);
-    }
-    token = next;
-    more = json_token(x, token) == ',';
-    if (more) token++;
-    else if (json_token(x, token) != '}')
-      return json_fail(fault, token < x->count ? x->at[token] : x->len, "neither ',' nor '}'");
-  }
-  if (token + 1 < x->count) return json_fail(fault, x->at[token + 1], "something behind the document");
-  return seen <= KEYS_COMPARED || keys_differ(keys, seen, fault);
-}
-
-bool json_scan(struct slice text, struct json_field *fields, size_t count, struct json_fault *fault) {
-  struct json_index x;
-  for (size_t i = 0; i < count; i++) fields[i].raw = {nullptr, 0};
-  if (!json_index_init(&x, text, JSON_STRICT, fault)) return false;
-  bool ok = scan_object(&x, fields, count, fault);
-  json_index_done(&x);
-  return ok;
-}
-
-bool json_valid(struct slice text, struct json_fault *fault) {
-  struct json_index x;
-  uint32_t next;
-  if (!json_index_init(&x, text, JSON_STRICT, fault)) return false;
-  bool ok = json_grammar(&x, 0, 0, false, &next, fault);
-  if (ok && next < x.count) ok = json_fail(fault, x.at[next], "something behind the document");
-  json_index_done(&x);
-  return ok;
 }
 
 /* The token after the value at `token`, by its brackets alone; 0 when the text ends within it. */
@@ -223,35 +157,27 @@ static uint32_t pick_value(struct pick *p, uint32_t token, uint64_t below) {
   return p->left == 0 ? (uint32_t)PICK_ALL : next;
 }
 
-static bool pick_run(struct slice text, struct json_field *wanted, size_t count, uint64_t below,
-                     enum json_strictness how) {
+static bool pick_run(struct slice text, struct json_field *wanted, size_t count, uint64_t below) {
   struct json_index x;
   struct pick p;
   for (size_t i = 0; i < count; i++) {
     wanted[i].raw = {nullptr, 0};
     p.rest[i] = 0;
   }
-  if (!json_index_init(&x, text, how, nullptr)) return false;
+  if (!json_index_init(&x, text, JSON_LOOSE, nullptr)) return false;
   p.x = &x;
   p.wanted = wanted;
   p.left = count;
-  uint32_t next;
-  bool sound = how == JSON_LOOSE || (json_grammar(&x, 0, 0, false, &next, nullptr) && next == x.count);
-  next = sound ? pick_value(&p, 0, below) : (uint32_t)PICK_FAULT;
+  uint32_t next = pick_value(&p, 0, below);
   json_index_done(&x);
   return next == PICK_ALL || next == x.count;
-}
-
-bool json_pick_strict(struct slice text, struct json_field *wanted, size_t count) {
-  return count <= PICK_MAX &&
-         pick_run(text, wanted, count, count == 64 ? UINT64_MAX : (1ull << count) - 1, JSON_STRICT);
 }
 
 bool json_pick(struct slice text, struct json_field *wanted, size_t count) {
   size_t done = 0;
   do {
     size_t part = std::min(count - done, PICK_MAX);
-    if (!pick_run(text, wanted + done, part, part == 64 ? UINT64_MAX : (1ull << part) - 1, JSON_LOOSE)) return false;
+    if (!pick_run(text, wanted + done, part, part == 64 ? UINT64_MAX : (1ull << part) - 1)) return false;
     done += part;
   } while (done < count);
   return true;

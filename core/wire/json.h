@@ -39,6 +39,9 @@ struct json_field {
  * is set by the caller, raw and kind by the call. A top-level key that occurs twice (compared decoded: "mod\u0065l" is
  * "model") is refused, wanted or not. One pass; allocates nothing once the thread's parser has grown. */
 bool json_scan(struct slice text, struct json_field *fields, size_t count, struct json_fault *fault);
+/* The same for a document whose keys are somebody else's business (a provider's answer): of a key that comes twice the
+ * first counts, and keys are compared as they stand, undecoded. */
+bool json_fields(struct slice text, struct json_field *fields, size_t count, struct json_fault *fault);
 
 /* Validates the whole document strictly (any kind at the top). */
 bool json_valid(struct slice text, struct json_fault *fault);
@@ -52,8 +55,6 @@ struct slice json_find(struct slice text, const char *const *path);
  * index arrays). Sets raw and kind; absent → ptr NULL. Not strict, as json_find, and stops once all are found. Returns
  * false when text is not JSON as far as it was read. */
 bool json_pick(struct slice text, struct json_field *wanted, size_t count);
-/* The same, and the whole document is validated strictly in the same pass. At most 64 fields. */
-bool json_pick_strict(struct slice text, struct json_field *wanted, size_t count);
 
 /* A look at a text without reading its structure: where `"key":` stands first, at whatever depth. For telling cheaply
  * that an event of a stream needs no closer look: within a string a quote is escaped, so text cannot pass for a key.

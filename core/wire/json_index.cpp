@@ -24,15 +24,12 @@ struct json_parser {
   std::unique_ptr<simdjson::internal::dom_parser_implementation> stage;
   uint32_t *records = nullptr; /* close, then size, of json_index */
   size_t record_count = 0;
-  struct json_key_seen *keys = nullptr;
-  size_t key_count = 0;
   char *room = nullptr;
   size_t room_bytes = 0;
   bool busy = false;
 
   ~json_parser() {
     mem_free(records);
-    mem_free(keys);
     mem_free(room);
   }
 };
@@ -58,11 +55,6 @@ static void parser_give(json_parser *parser) {
     mem_free(parser->records);
     parser->records = nullptr;
     parser->record_count = 0;
-  }
-  if (parser->key_count * sizeof *parser->keys > PARSER_KEEP_BYTES) {
-    mem_free(parser->keys);
-    parser->keys = nullptr;
-    parser->key_count = 0;
   }
   if (parser->room_bytes > PARSER_KEEP_BYTES) {
     mem_free(parser->room);
@@ -104,15 +96,6 @@ char *json_index_room(struct json_index *x, size_t used, size_t bytes) {
     parser->room = (char *)mem_resize(parser->room, parser->room_bytes);
   }
   return parser->room + used;
-}
-
-struct json_key_seen *json_index_keys(struct json_index *x, size_t count) {
-  json_parser *parser = x->parser;
-  if (parser->key_count < count) {
-    parser->key_count = grown(64, count);
-    parser->keys = (struct json_key_seen *)mem_resize(parser->keys, parser->key_count * sizeof *parser->keys);
-  }
-  return parser->keys;
 }
 
 bool json_utf8_valid(struct slice text) {

@@ -15,12 +15,6 @@ extern "C" {
 }
 #include "wire/json.h"
 
-/* A key of the top level, kept to find it again. */
-struct json_key_seen {
-  struct slice key; /* decoded */
-  size_t at;
-};
-
 struct json_parser;
 
 struct json_index {
@@ -46,7 +40,6 @@ void json_index_record(struct json_index *x);
  * when earlier texts are still in use. */
 char *json_index_room(struct json_index *x, size_t used, size_t bytes);
 /* A list of keys with room for `count` of them; what was in it is kept. */
-struct json_key_seen *json_index_keys(struct json_index *x, size_t count);
 
 /* Checks the value that starts at token `token`, `depth` arrays and objects deep in the document, whole, and sets *next
  * to the token after it. */

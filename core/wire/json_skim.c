@@ -1,0 +1,477 @@
+/* json_skim: strict validation of a whole text (RFC 8259) and its top-level fields, in one pass without an index: what
+ * every request and every whole answer goes through. Strings, which are nearly all of a prompt, are taken 64 bytes at a
+ * time with their escapes judged in the same step; the rest is a plain recursive descent. Any thread; allocates only
+ * for more than KEYS_KEPT top-level keys or for escaped ones. It decodes nothing and builds nothing.
+ *
+ * Reads up to JSON_PADDING bytes behind the text, and believes none of them. */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "wire/json.h"
+#include "wire/json_utf8.h"
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+enum { KEYS_KEPT = 32 };
+
+struct skim {
+  const char *text, *end;
+  const char *(*string_end)(struct skim *s, const char *at);
+  struct json_fault *fault;
+  const char *opened; /* the quote of the string that is read */
+  bool high;          /* bytes from 0x80 on were seen within strings */
+};
+
+static const char *fail(struct skim *s, const char *at, const char *why) {
+  if (s->fault != NULL) *s->fault = (struct json_fault){(size_t)((at < s->end ? at : s->end) - s->text), why};
+  return NULL;
+}
+
+/* ---- strings ------------------------------------------------------------------------------------------------ */
+
+/* Bit i tells of byte i of a block of 64. */
+struct masks {
+  uint64_t quote, backslash, control, high;
+  uint64_t letter; /* one of "\/bfnrtu: what may stand behind a backslash. Set only when it is asked for */
+  uint64_t u;      /* the same for 'u' */
+};
+
+static bool hex_digits(const struct skim *s, const char *at) {
+  if (at + 4 > s->end) return false;
+  for (unsigned i = 0; i < 4; i++) {
+    char c = at[i];
+    if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))) return false;
+  }
+  return true;
+}
+
+/* Which bytes of the block stand behind a backslash that is not itself escaped. carry: the last byte of the block
+ * before was such a backslash. Runs of backslashes are told apart by where they begin, even or odd (Langdale and
+ * Lemire, "Parsing gigabytes of JSON per second", section 3.1.1). */
+static ALWAYS_INLINE uint64_t escaped_bytes(uint64_t backslash, uint64_t *carry) {
+  const uint64_t even = UINT64_C(0x5555555555555555);
+  backslash &= ~*carry;
+  uint64_t follows = backslash << 1 | *carry, odd_starts = backslash & ~even & ~follows, even_runs;
+  *carry = __builtin_add_overflow(odd_starts, backslash, &even_runs);
+  return (even ^ even_runs << 1) & follows;
+}
+
+enum step { STEP_ON, STEP_CLOSED, STEP_FAULT };
+
+/* One block of a string: to its closing quote, or through. */
+static ALWAYS_INLINE enum step string_step(struct skim *s, const char *at, const struct masks *m, uint64_t *carry,
+                                           const char **close) {
+  uint64_t quote = m->quote, bad = m->control, unicode = 0, escaped = 0;
+  if ((m->backslash | *carry) != 0) {
+    escaped = escaped_bytes(m->backslash, carry);
+    quote &= ~escaped;
+    bad |= escaped & ~m->letter;
+    unicode = escaped & m->u;
+  }
+  uint64_t inside = quote == 0 ? UINT64_MAX : (quote & -quote) - 1; /* the bytes before the closing quote */
+  if ((m->high & inside) != 0) s->high = true;
+  bad &= inside;
+  for (unicode &= inside; unicode != 0; unicode &= unicode - 1)
+    if (!hex_digits(s, at + __builtin_ctzll(unicode) + 1)) bad |= unicode & -unicode;
+  if (bad != 0) {
+    const char *where = at + __builtin_ctzll(bad);
+    if (where < s->end) {
+      bool of_escape = (escaped & (bad & -bad)) != 0;
+      fail(s, of_escape ? where - 1 : where,
+           of_escape ? *where == 'u' ? "a \\u without four hex digits" : "an escape that JSON does not have"
+                     : "a control character within a string");
+      return STEP_FAULT;
+    }
+  }
+  if (quote != 0) {
+    *close = at + __builtin_ctzll(quote);
+    if (*close < s->end) return STEP_CLOSED;
+  }
+  if (at + 64 < s->end) return STEP_ON;
+  fail(s, s->opened, "a string that is not closed");
+  return STEP_FAULT;
+}
+
+static struct masks masks_plain(const char *at) {
+  struct masks m = {0};
+  for (unsigned i = 0; i < 64; i++) {
+    unsigned char c = (unsigned char)at[i];
+    uint64_t bit = UINT64_C(1) << i;
+    if (c == '"') m.quote |= bit;
+    if (c == '\\') m.backslash |= bit;
+    if (c < 0x20) m.control |= bit;
+    if (c >= 0x80) m.high |= bit;
+    if (c != 0 && strchr("\"\\/bfnrtu", c) != NULL) m.letter |= bit;
+    if (c == 'u') m.u |= bit;
+  }
+  return m;
+}
+
+static const char *string_end_plain(struct skim *s, const char *at) {
+  const char *close = NULL;
+  uint64_t carry = 0;
+  for (;; at += 64) {
+    struct masks m = masks_plain(at);
+    enum step step = string_step(s, at, &m, &carry, &close);
+    if (step != STEP_ON) return step == STEP_CLOSED ? close : NULL;
+  }
+}
+
+#ifdef __x86_64__
+#define AVX2 __attribute__((target("avx2,bmi,lzcnt")))
+
+AVX2 static ALWAYS_INLINE uint64_t mask_of(__m256i low, __m256i high) {
+  return (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
+}
+
+/* Which bytes are one of "\/bfnrtu. Two look-ups by half a byte each; a byte is one of them when both give a common
+ * bit: 1 for 0x2_, 2 for 0x5_, 4 for 0x6_, 8 for 0x7_. */
+#define LETTERS_BY_LOW 0, 0, 1 | 4 | 8, 0, 8, 8, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1
+#define LETTERS_BY_HIGH 0, 0, 1, 0, 0, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0
+
+AVX2 static ALWAYS_INLINE __m256i letters(__m256i bytes) {
+  const __m256i by_low = _mm256_setr_epi8(LETTERS_BY_LOW, LETTERS_BY_LOW);
+  const __m256i by_high = _mm256_setr_epi8(LETTERS_BY_HIGH, LETTERS_BY_HIGH);
+  __m256i high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(0x0f));
+  __m256i both = _mm256_and_si256(_mm256_shuffle_epi8(by_low, bytes), _mm256_shuffle_epi8(by_high, high));
+  return _mm256_cmpgt_epi8(both, _mm256_setzero_si256());
+}
+
+AVX2 static ALWAYS_INLINE struct masks masks_avx2(const char *at, uint64_t carry) {
+  const __m256i quote = _mm256_set1_epi8('"'), backslash = _mm256_set1_epi8('\\'), control = _mm256_set1_epi8(0x1f);
+  __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)at);
+  __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(at + 32));
+  struct masks m;
+  m.quote = mask_of(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(b, quote));
+  m.backslash = mask_of(_mm256_cmpeq_epi8(a, backslash), _mm256_cmpeq_epi8(b, backslash));
+  m.control =
+      mask_of(_mm256_cmpeq_epi8(_mm256_min_epu8(a, control), a), _mm256_cmpeq_epi8(_mm256_min_epu8(b, control), b));
+  m.high = mask_of(a, b);
+  m.letter = m.u = 0;
+  if ((m.backslash | carry) != 0) {
+    const __m256i u = _mm256_set1_epi8('u');
+    m.letter = mask_of(letters(a), letters(b));
+    m.u = mask_of(_mm256_cmpeq_epi8(a, u), _mm256_cmpeq_epi8(b, u));
+  }
+  return m;
+}
+
+AVX2 static const char *string_end_avx2(struct skim *s, const char *at) {
+  const char *close = NULL;
+  uint64_t carry = 0;
+  for (;; at += 64) {
+    struct masks m = masks_avx2(at, carry);
+    enum step step = string_step(s, at, &m, &carry, &close);
+    if (step != STEP_ON) return step == STEP_CLOSED ? close : NULL;
+  }
+}
+
+#define AVX512 __attribute__((target("avx512bw,avx512f,bmi,lzcnt")))
+
+AVX512 static ALWAYS_INLINE struct masks masks_avx512(const char *at, uint64_t carry) {
+  __m512i bytes = _mm512_loadu_si512(at);
+  struct masks m;
+  m.quote = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('"'));
+  m.backslash = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\\'));
+  m.control = _mm512_cmplt_epu8_mask(bytes, _mm512_set1_epi8(0x20));
+  m.high = _mm512_movepi8_mask(bytes);
+  m.letter = m.u = 0;
+  if ((m.backslash | carry) != 0) {
+    const __m512i by_low = _mm512_broadcast_i32x4(_mm_setr_epi8(LETTERS_BY_LOW));
+    const __m512i by_high = _mm512_broadcast_i32x4(_mm_setr_epi8(LETTERS_BY_HIGH));
+    __m512i high = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), _mm512_set1_epi8(0x0f));
+    m.letter = _mm512_test_epi8_mask(_mm512_shuffle_epi8(by_low, bytes), _mm512_shuffle_epi8(by_high, high));
+    m.u = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('u'));
+  }
+  return m;
+}
+
+AVX512 static const char *string_end_avx512(struct skim *s, const char *at) {
+  const char *close = NULL;
+  uint64_t carry = 0;
+  for (;; at += 64) {
+    struct masks m = masks_avx512(at, carry);
+    enum step step = string_step(s, at, &m, &carry, &close);
+    if (step != STEP_ON) return step == STEP_CLOSED ? close : NULL;
+  }
+}
+#endif
+
+static const char *(*string_end_here(void))(struct skim *s, const char *at) {
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx512bw")) return string_end_avx512;
+  if (__builtin_cpu_supports("avx2")) return string_end_avx2;
+#endif
+  return string_end_plain;
+}
+
+/* ---- the rest of the grammar. Each takes the first byte of its value, and gives the byte behind it or NULL. */
+
+static const char *blanks(const struct skim *s, const char *at) {
+  while (at < s->end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) at++;
+  return at;
+}
+
+static bool is_digit(const struct skim *s, const char *at) {
+  return at < s->end && *at >= '0' && *at <= '9';
+}
+
+static const char *digits(const struct skim *s, const char *at) {
+  while (is_digit(s, at)) at++;
+  return at;
+}
+
+/* NULL when the bytes at `at` are no number; a digit that a leading zero leaves over is none either. */
+static const char *number_end(const struct skim *s, const char *at) {
+  if (*at == '-') at++;
+  if (!is_digit(s, at)) return NULL;
+  at = *at == '0' ? at + 1 : digits(s, at);
+  if (is_digit(s, at)) return NULL;
+  if (at < s->end && *at == '.') {
+    if (!is_digit(s, ++at)) return NULL;
+    at = digits(s, at);
+  }
+  if (at < s->end && (*at == 'e' || *at == 'E')) {
+    at++;
+    if (at < s->end && (*at == '+' || *at == '-')) at++;
+    if (!is_digit(s, at)) return NULL;
+    at = digits(s, at);
+  }
+  return at;
+}
+
+static const char *number(struct skim *s, const char *at) {
+  const char *end = number_end(s, at);
+  return end != NULL ? end : fail(s, at, "not a number");
+}
+
+static const char *word(struct skim *s, const char *at, const char *text, size_t len) {
+  if ((size_t)(s->end - at) < len || memcmp(at, text, len) != 0) return fail(s, at, "neither true nor false nor null");
+  return at + len;
+}
+
+/* The opening quote of a key → the first byte of its value. *key gets the raw key with its quotes. */
+static const char *key(struct skim *s, const char *at, struct slice *raw) {
+  if (at >= s->end) return fail(s, at, "ends too early");
+  if (*at != '"') return fail(s, at, "a key is missing");
+  s->opened = at;
+  const char *close = s->string_end(s, at + 1);
+  if (close == NULL) return NULL;
+  *raw = slice_of(at, (size_t)(close + 1 - at));
+  at = blanks(s, close + 1);
+  if (at >= s->end) return fail(s, at, "ends too early");
+  if (*at != ':') return fail(s, at, "a ':' is missing after a key");
+  return blanks(s, at + 1);
+}
+
+/* Behind an element: ',' → the next one's first byte; the closing bracket → NULL with *done. */
+static const char *next_element(struct skim *s, const char *at, char closer, bool *done) {
+  at = blanks(s, at);
+  if (at >= s->end) return fail(s, at, "ends too early");
+  if (*at == closer) {
+    *done = true;
+    return at + 1;
+  }
+  if (*at != ',') return fail(s, at, closer == '}' ? "neither ',' nor '}'" : "neither ',' nor ']'");
+  return blanks(s, at + 1);
+}
+
+static const char *value(struct skim *s, const char *at, unsigned depth);
+
+static const char *object(struct skim *s, const char *at, unsigned depth) {
+  bool done = false;
+  struct slice ignored;
+  at = blanks(s, at + 1);
+  if (at < s->end && *at == '}') return at + 1;
+  while (!done) {
+    if ((at = key(s, at, &ignored)) == NULL || (at = value(s, at, depth)) == NULL) return NULL;
+    if ((at = next_element(s, at, '}', &done)) == NULL) return NULL;
+  }
+  return at;
+}
+
+static const char *array(struct skim *s, const char *at, unsigned depth) {
+  bool done = false;
+  at = blanks(s, at + 1);
+  if (at < s->end && *at == ']') return at + 1;
+  while (!done)
+    if ((at = value(s, at, depth)) == NULL || (at = next_element(s, at, ']', &done)) == NULL) return NULL;
+  return at;
+}
+
+/* depth: how many arrays and objects are open. */
+static const char *value(struct skim *s, const char *at, unsigned depth) {
+  if (at >= s->end) return fail(s, at, depth == 0 ? "no value" : "ends too early");
+  switch (*at) {
+  case '{':
+  case '[':
+    if (depth >= JSON_DEPTH_MAX) return fail(s, at, "nested too deep");
+    return *at == '{' ? object(s, at, depth + 1) : array(s, at, depth + 1);
+  case '"':
+    s->opened = at;
+    at = s->string_end(s, at + 1);
+    return at ? at + 1 : NULL;
+  case 't': return word(s, at, "true", 4);
+  case 'f': return word(s, at, "false", 5);
+  case 'n': return word(s, at, "null", 4);
+  case '}':
+  case ']':
+  case ',':
+  case ':': return fail(s, at, "a value is missing");
+  default: break;
+  }
+  if (*at == '-' || (*at >= '0' && *at <= '9')) return number(s, at);
+  return fail(s, at, "not a value");
+}
+
+static struct skim skim_of(struct slice text, struct json_fault *fault) {
+  if (fault != NULL) *fault = (struct json_fault){0, NULL};
+  return (struct skim){text.ptr, text.ptr + text.len, string_end_here(), fault, NULL, false};
+}
+
+/* What can only be said at the end: nothing follows, and the strings are UTF-8. */
+static bool ends_well(struct skim *s, const char *at) {
+  at = blanks(s, at);
+  if (at < s->end) return fail(s, at, "something behind the document") != NULL;
+  struct slice text = slice_of(s->text, (size_t)(s->end - s->text));
+  if (!s->high || json_utf8_valid(text)) return true;
+  for (size_t i = 0, bad, len; i < text.len; i += len) {
+    len = json_utf8_sequence(text.ptr + i, text.len - i, &bad);
+    if (len == 0) return fail(s, text.ptr + i, "not UTF-8") != NULL;
+  }
+  return true;
+}
+
+bool json_valid(struct slice text, struct json_fault *fault) {
+  struct skim s = skim_of(text, fault);
+  const char *at = value(&s, blanks(&s, s.text), 0);
+  return at != NULL && ends_well(&s, at);
+}
+
+/* ---- top-level fields ---------------------------------------------------------------------------------------- */
+
+/* The keys seen so far, decoded, to find one that comes twice. */
+struct seen_key {
+  struct slice name;
+  const char *at;
+};
+
+struct seen {
+  struct seen_key few[KEYS_KEPT], *many; /* many: on the heap, once few is full */
+  size_t count, cap;
+  struct buf decoded[4]; /* escaped keys; more than four are refused as never meant well */
+  unsigned decoded_count;
+};
+
+static void seen_done(struct seen *k) {
+  mem_free(k->many);
+  for (unsigned i = 0; i < k->decoded_count; i++) buf_done(&k->decoded[i]);
+}
+
+/* The key of a raw string; false when there are too many with escapes. */
+static bool decode(struct seen *k, struct slice raw, struct slice *out) {
+  struct slice inside = slice_of(raw.ptr + 1, raw.len - 2);
+  *out = inside;
+  if (slice_find_byte(inside, '\\') < 0) return true;
+  if (k->decoded_count == sizeof k->decoded / sizeof *k->decoded) return false;
+  struct buf *b = &k->decoded[k->decoded_count++];
+  *b = (struct buf){0};
+  if (!json_unquote(raw, buf_reserve(b, raw.len), &b->len)) return false;
+  *out = buf_view(b);
+  return true;
+}
+
+static int by_name(const void *a, const void *b) {
+  const struct seen_key *x = a, *y = b;
+  int order = slice_compare(x->name, y->name);
+  return order != 0 ? order : (x->at > y->at) - (x->at < y->at);
+}
+
+static void keep(struct seen *k, struct slice name, const char *at) {
+  if (k->count < KEYS_KEPT) {
+    k->few[k->count++] = (struct seen_key){name, at};
+    return;
+  }
+  if (k->count >= k->cap) {
+    k->cap = k->cap ? k->cap * 2 : 4 * KEYS_KEPT;
+    k->many = mem_resize(k->many, k->cap * sizeof *k->many);
+    if (k->count == KEYS_KEPT) memcpy(k->many, k->few, sizeof k->few);
+  }
+  k->many[k->count++] = (struct seen_key){name, at};
+}
+
+/* While there are few, each new key is compared with those before. */
+static bool is_twin(const struct seen *k, struct slice name) {
+  for (size_t i = 0; i < k->count && i < KEYS_KEPT; i++)
+    if (slice_eq(k->few[i].name, name)) return true;
+  return false;
+}
+
+static const char *fields_of(struct skim *s, const char *at, struct json_field *fields, size_t count,
+                             struct seen *seen) {
+  bool done = false;
+  if (at >= s->end || *at != '{') return fail(s, at, "not an object");
+  at = blanks(s, at + 1);
+  if (at < s->end && *at == '}') return at + 1;
+  while (!done) {
+    struct slice raw, name;
+    const char *from = key(s, at, &raw), *to = from ? value(s, from, 1) : NULL;
+    if (to == NULL) return NULL;
+    name = slice_of(raw.ptr + 1, raw.len - 2);
+    if (seen != NULL) {
+      if (!decode(seen, raw, &name)) return fail(s, raw.ptr, "too many escaped keys");
+      if (is_twin(seen, name)) return fail(s, raw.ptr, "a key that occurs twice");
+      keep(seen, name, raw.ptr);
+    }
+    for (size_t i = 0; i < count; i++) {
+      if (fields[i].raw.ptr != NULL || !slice_eq(fields[i].key, name)) continue;
+      fields[i].raw = slice_of(from, (size_t)(to - from));
+      fields[i].kind = *from == '{'   ? JSON_OBJECT
+                       : *from == '[' ? JSON_ARRAY
+                       : *from == '"' ? JSON_STRING
+                       : *from == 't' ? JSON_TRUE
+                       : *from == 'f' ? JSON_FALSE
+                       : *from == 'n' ? JSON_NULL
+                                      : JSON_NUMBER;
+    }
+    if ((at = next_element(s, to, '}', &done)) == NULL) return NULL;
+  }
+  return at;
+}
+
+/* Beyond KEYS_KEPT keys, sorting tells. */
+static bool keys_differ(struct skim *s, struct seen *k) {
+  if (k->count <= KEYS_KEPT) return true;
+  qsort(k->many, k->count, sizeof *k->many, by_name);
+  for (size_t i = 1; i < k->count; i++)
+    if (slice_eq(k->many[i - 1].name, k->many[i].name))
+      return fail(s, k->many[i].at, "a key that occurs twice") != NULL;
+  return true;
+}
+
+static void clear(struct json_field *fields, size_t count) {
+  for (size_t i = 0; i < count; i++) fields[i].raw = slice_of(NULL, 0);
+}
+
+bool json_scan(struct slice text, struct json_field *fields, size_t count, struct json_fault *fault) {
+  struct skim s = skim_of(text, fault);
+  struct seen seen;
+  seen.many = NULL;
+  seen.count = seen.cap = seen.decoded_count = 0;
+  clear(fields, count);
+  const char *at = fields_of(&s, blanks(&s, s.text), fields, count, &seen);
+  bool ok = at != NULL && keys_differ(&s, &seen) && ends_well(&s, at);
+  seen_done(&seen);
+  return ok;
+}
+
+bool json_fields(struct slice text, struct json_field *fields, size_t count, struct json_fault *fault) {
+  struct skim s = skim_of(text, fault);
+  clear(fields, count);
+  const char *at = fields_of(&s, blanks(&s, s.text), fields, count, NULL);
+  return at != NULL && ends_well(&s, at);
+}
