@@ -4,13 +4,19 @@
 -- 0f899d76d45b) for claude-3-sonnet, Anthropic's "Structured outputs" page (2026-03) and its migration guides.
 -- max_tokens is what is sent when the client names none; it is the model's own limit, so that no answer is cut short
 -- in silence.
+-- What models refuse with status 400, from Anthropic's migration guides (models/MODEL/migration-guide, to 2026-11):
+-- since claude-opus-4-7 and in the 5 series temperature, top_p and top_k other than their defaults, and budgets of
+-- thinking; claude-fable-5 and claude-opus-5-5 thinking switched off, claude-sonnet-5-5 the word "disabled" for it;
+-- claude-fable-5-1, claude-opus-5-5 and claude-sonnet-5-5 a forced tool. Those are not sent to them, and are losses.
 -- The values in front of the list are for models not in it: 32000 is within the limit of every model since
--- claude-opus-4, the rest is what all models since claude-opus-4-6 have in common. Not verified at the source:
--- one_sampling of the 4 series, which rests on users' reports of the provider's answer (Anthropic's guides say it of
--- claude-haiku-4-5) and is the careful side for claude-opus-4 and claude-sonnet-4.
--- It does not list prices; those are in the price table. Nor can it say that models since claude-opus-4-7 refuse
--- temperature, top_p and top_k altogether, and some since claude-fable-5 thinking switched off or a forced tool: the
--- provider refuses such requests.
+-- claude-opus-4, the rest is the careful side. Not verified at the source: sampling of the 4 series, which rests on
+-- users' reports of the provider's answer (Anthropic's guides say it of claude-haiku-4-5) and is the careful side for
+-- claude-opus-4 and claude-sonnet-4.
+-- It does not list prices; those are in the price table. Nor does it know who refuses a conversation that ends with
+-- the assistant's words (models since claude-opus-4-6): the provider says so.
+local without_xhigh = { low = true, medium = true, high = true, max = true }
+local efforts = { low = true, medium = true, high = true, xhigh = true, max = true }
+
 return {
   api = 1,
   doc = "Anthropic (api.anthropic.com), Messages",
@@ -27,28 +33,40 @@ return {
   quirks = {
     max_tokens = 32000,
     thinking = "adaptive",
-    one_sampling = true,
+    thinking_off = false,
+    efforts = efforts,
+    sampling = "none",
     models = {
-      { prefix = "claude-3-5", max_tokens = 8192, thinking = "none", one_sampling = false, structured_output = false },
-      { prefix = "claude-3-7", max_tokens = 64000, thinking = "budget", one_sampling = false,
+      { prefix = "claude-3-5", max_tokens = 8192, thinking = "none", sampling = "all", structured_output = false },
+      { prefix = "claude-3-7", max_tokens = 64000, thinking = "budget", sampling = "all", structured_output = false },
+      { prefix = "claude-3-", max_tokens = 4096, thinking = "none", sampling = "all", structured_output = false },
+      { prefix = "claude-sonnet-4-0", max_tokens = 64000, thinking = "budget", sampling = "one",
         structured_output = false },
-      { prefix = "claude-3-", max_tokens = 4096, thinking = "none", one_sampling = false, structured_output = false },
-      { prefix = "claude-sonnet-4-0", max_tokens = 64000, thinking = "budget", structured_output = false },
-      { prefix = "claude-sonnet-4-2", max_tokens = 64000, thinking = "budget", structured_output = false },
-      { prefix = "claude-opus-4-0", max_tokens = 32000, thinking = "budget", structured_output = false },
-      { prefix = "claude-opus-4-2", max_tokens = 32000, thinking = "budget", structured_output = false },
-      { prefix = "claude-opus-4-1", max_tokens = 32000, thinking = "budget", structured_output = false },
-      { prefix = "claude-haiku-4-5", max_tokens = 64000, thinking = "budget" },
-      { prefix = "claude-sonnet-4-5", max_tokens = 64000, thinking = "budget" },
-      { prefix = "claude-opus-4-5", max_tokens = 64000, thinking = "budget" },
-      { prefix = "claude-sonnet-4-6", max_tokens = 128000 },
-      { prefix = "claude-opus-4-6", max_tokens = 128000 },
-      { prefix = "claude-opus-4-7", max_tokens = 128000 },
-      { prefix = "claude-opus-4-8", max_tokens = 128000 },
-      { prefix = "claude-sonnet-5", max_tokens = 128000 },
-      { prefix = "claude-opus-5", max_tokens = 128000 },
-      { prefix = "claude-haiku-5-5", max_tokens = 128000 },
+      { prefix = "claude-sonnet-4-2", max_tokens = 64000, thinking = "budget", sampling = "one",
+        structured_output = false },
+      { prefix = "claude-opus-4-0", max_tokens = 32000, thinking = "budget", sampling = "one",
+        structured_output = false },
+      { prefix = "claude-opus-4-2", max_tokens = 32000, thinking = "budget", sampling = "one",
+        structured_output = false },
+      { prefix = "claude-opus-4-1", max_tokens = 32000, thinking = "budget", sampling = "one",
+        structured_output = false },
+      { prefix = "claude-haiku-4-5", max_tokens = 64000, thinking = "budget", sampling = "one" },
+      { prefix = "claude-sonnet-4-5", max_tokens = 64000, thinking = "budget", sampling = "one" },
+      { prefix = "claude-opus-4-5", max_tokens = 64000, thinking = "budget", sampling = "one" },
+      { prefix = "claude-sonnet-4-6", max_tokens = 128000, thinking_off = "disabled", efforts = without_xhigh,
+        sampling = "one" },
+      { prefix = "claude-opus-4-6", max_tokens = 128000, thinking_off = "disabled", efforts = without_xhigh,
+        sampling = "one" },
+      { prefix = "claude-opus-4-7", max_tokens = 128000, thinking_off = "disabled" },
+      { prefix = "claude-opus-4-8", max_tokens = 128000, thinking_off = "disabled" },
+      { prefix = "claude-sonnet-5-5", max_tokens = 128000, thinking_off = "between_tools", tool_choice_forced = false },
+      { prefix = "claude-sonnet-5", max_tokens = 128000, thinking_off = "disabled" },
+      { prefix = "claude-opus-5-5", max_tokens = 128000, tool_choice_forced = false },
+      { prefix = "claude-opus-5", max_tokens = 128000, thinking_off = "disabled" },
+      { prefix = "claude-haiku-5-5", max_tokens = 128000, thinking_off = "disabled" },
+      { prefix = "claude-fable-5-1", max_tokens = 128000, tool_choice_forced = false },
       { prefix = "claude-fable-5", max_tokens = 128000 },
+      { prefix = "claude-mythos-5-1", max_tokens = 128000, tool_choice_forced = false },
       { prefix = "claude-mythos-5", max_tokens = 128000 },
     },
   },

@@ -1,11 +1,18 @@
 -- OpenAI's own API. Facts, from stored public copies: OpenAI's model pages (api/docs/models, to 2026-11) for gpt-5.6
 -- to gpt-6.2, BerriAI/litellm model_prices_and_context_window.json (commit 00035b69f416, 2026-07) for gpt-5 to gpt-5.5
 -- and the o-series, a recorded answer for o1-mini. reasoning_off is named only for models whose source lists that
--- value.
--- Not verified, and so on the careful side: that o1-mini and gpt-5-chat take no reasoning_effort, tool_id_max, and
--- efforts above high, which are sent as high.
--- It does not list prices; those are in the price table. Nor does it know which models (gpt-6 and later) take tools
--- only without reasoning or only on the Responses API: the provider refuses such requests.
+-- value. Efforts, from the API reference (chat, reasoning_effort) and the model pages: minimal is gpt-5's alone, xhigh
+-- came with gpt-5.2, max with gpt-5.6. From the guide "Using GPT-6": with reasoning there is no temperature and no
+-- top_p; gpt-6-sol and gpt-6-luna take tools on Chat Completions only without reasoning. Models before gpt-5.1 cannot
+-- but reason, and the provider's answers say that they refuse both values.
+-- Not verified, and so on the careful side: that o1-mini and gpt-5-chat take no reasoning_effort, tool_id_max, and that
+-- gpt-5.1 to gpt-5.4, which do not reason unless told to, are sent temperature and top_p only when told not to.
+-- It does not list prices; those are in the price table. Nor does it know which models take tools only on the Responses
+-- API (gpt-6-astra, gpt-6.1-sol): the provider refuses such requests.
+local to_high = { low = true, medium = true, high = true }
+local to_xhigh = { low = true, medium = true, high = true, xhigh = true }
+local to_max = { low = true, medium = true, high = true, xhigh = true, max = true }
+
 return {
   api = 1,
   doc = "OpenAI (api.openai.com), Chat Completions",
@@ -26,17 +33,25 @@ return {
     reasoning_history = "none",
     tool_id_max = 40,
     models = {
-      { prefix = "o1-mini", reasoning = "none", developer_role = false },
-      { prefix = "o1", reasoning = "effort" },
-      { prefix = "o3", reasoning = "effort" },
-      { prefix = "o4", reasoning = "effort" },
-      { prefix = "gpt-6.1-terra", reasoning = "effort", reasoning_off = "none" },
-      { prefix = "gpt-6-sol", reasoning = "effort", reasoning_off = "none" },
-      { prefix = "gpt-6-luna", reasoning = "effort", reasoning_off = "none" },
-      { prefix = "gpt-6", reasoning = "effort" },
+      { prefix = "o1-mini", reasoning = "none", developer_role = false, sampling = "none" },
+      { prefix = "o1", reasoning = "effort", efforts = to_high, sampling = "none" },
+      { prefix = "o3", reasoning = "effort", efforts = to_high, sampling = "none" },
+      { prefix = "o4", reasoning = "effort", efforts = to_high, sampling = "none" },
+      { prefix = "gpt-6.1-terra", reasoning = "effort", reasoning_off = "none", efforts = to_max,
+        sampling = "without_reasoning" },
+      { prefix = "gpt-6-sol", reasoning = "effort", reasoning_off = "none", efforts = to_max,
+        sampling = "without_reasoning", tools_without_reasoning = true },
+      { prefix = "gpt-6-luna", reasoning = "effort", reasoning_off = "none", efforts = to_max,
+        sampling = "without_reasoning", tools_without_reasoning = true },
+      { prefix = "gpt-6", reasoning = "effort", efforts = to_max, sampling = "none" },
       { prefix = "gpt-5-chat", reasoning = "none" },
-      { prefix = "gpt-5.", reasoning = "effort", reasoning_off = "none" },
-      { prefix = "gpt-5", reasoning = "effort", reasoning_off = "minimal" },
+      { prefix = "gpt-5.6", reasoning = "effort", reasoning_off = "none", efforts = to_max,
+        sampling = "without_reasoning" },
+      { prefix = "gpt-5.1", reasoning = "effort", reasoning_off = "none", efforts = to_high,
+        sampling = "without_reasoning" },
+      { prefix = "gpt-5.", reasoning = "effort", reasoning_off = "none", efforts = to_xhigh,
+        sampling = "without_reasoning" },
+      { prefix = "gpt-5", reasoning = "effort", reasoning_off = "minimal", sampling = "none" },
       { prefix = "", reasoning = "none" },
     },
   },

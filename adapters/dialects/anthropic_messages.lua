@@ -5,9 +5,16 @@
 --
 -- Quirks it reads (adapter.quirks, per model by quirks.models):
 --   max_tokens            sent when the client names none (the API requires it); default 8192, always listed as a loss
---   thinking              "budget" (default), "adaptive" (effort is sent natively) or "none" (the model cannot think)
+--   thinking              "budget" (default), "adaptive" (effort is sent natively, a budget becomes one, a loss) or
+--                         "none" (the model cannot think)
+--   thinking_off          adaptive models: the type that switches thinking off, default "disabled"; false: it cannot be
+--                         switched off, the lowest effort is sent instead, a loss
+--   efforts               { low = true, … } an adaptive model takes; others become the nearest, a loss; default low,
+--                         medium, high, max
 --   temperature           above 1: "clamp" (default, a loss) or "reject" (400)
---   one_sampling          true: the model refuses temperature together with top_p; top_p is dropped
+--   sampling              "all" (default); "one": the model refuses temperature together with top_p, which is dropped;
+--                         "none": it refuses temperature, top_p and top_k, all are dropped; each a loss
+--   tool_choice_forced    false: the model refuses to be forced to call a tool; auto is sent, a loss
 --   structured_output     false: the model has no output_config.format; the schema is dropped, a loss
 --   tool_choice_none      false: the model has no tool_choice none; the tools are left out instead
 --   tool_name_max         default 128;  tool_id_max  default 64
@@ -243,7 +250,7 @@ local function tools_from_normal(request, rename, losses)
   return #list > 0 and list or nil
 end
 
-local function tool_choice_from_normal(request, body, rename, quirks)
+local function tool_choice_from_normal(request, body, rename, quirks, losses)
   local choice = request.tool_choice
   if not choice and request.parallel_tools == false then choice = { mode = "auto" } end
   if not choice then return end
@@ -253,35 +260,66 @@ local function tool_choice_from_normal(request, body, rename, quirks)
   end
   local sent = { type = choice.mode == "required" and "any" or choice.mode }
   if choice.mode == "tool" then sent.name = rename(choice.name) end
+  if choice.mode ~= "auto" and quirks.tool_choice_forced == false then
+    lose(losses, "tool_choice(" .. choice.mode .. " sent as auto)")
+    sent = { type = "auto" }
+  end
   if request.parallel_tools ~= nil then sent.disable_parallel_tool_use = not request.parallel_tools end
   body.tool_choice = sent
 end
 
 local smallest_budget = 1024
+local default_efforts = { low = true, medium = true, high = true, max = true }
+
+-- Thinking as adaptive models take it: effort and no budget. What a client of this dialect said is kept.
+local function adaptive_from_normal(request, body, quirks, losses)
+  local reasoning, is_own = request.reasoning, request.dialect == D.name
+  local effort, budget = reasoning.effort, reasoning.budget_tokens
+  if budget and not is_own then
+    lose(losses, "reasoning.max_tokens(sent as effort)")
+    effort = effort or parts.budget_to_effort(budget, quirks)
+    budget = nil
+  end
+  if effort and not is_own then
+    effort = parts.nearest_effort(effort, quirks.efforts or default_efforts, "reasoning_effort", losses)
+  end
+  if effort then body.output_config = { effort = effort } end
+  if reasoning.mode == "on" and budget then
+    body.thinking = { type = "enabled", budget_tokens = budget }
+  elseif reasoning.mode or not is_own then
+    body.thinking = { type = "adaptive" }
+  end
+end
+
+-- Sets what switches thinking off; true when the model thinks all the same.
+local function off_from_normal(request, body, quirks, style, losses)
+  if style == "none" then return false end
+  if style == "adaptive" and request.dialect ~= D.name then
+    if quirks.thinking_off == false then
+      local lowest = parts.nearest_effort("minimal", quirks.efforts or default_efforts, "reasoning_effort")
+      body.output_config = { effort = lowest }
+      lose(losses, "reasoning_effort(none sent as " .. lowest .. ")")
+      return true
+    end
+    body.thinking = { type = quirks.thinking_off or "disabled" }
+    return false
+  end
+  body.thinking = { type = "disabled" }
+  return false
+end
 
 -- Sets body.thinking and output_config.effort; true when the model will think.
 local function reasoning_from_normal(request, body, quirks, losses)
   local reasoning = request.reasoning
   if not reasoning then return false end
   local style = quirks.thinking or "budget"
-  if reasoning.mode == "off" then
-    if style ~= "none" then body.thinking = { type = "disabled" } end
-    return false
-  end
+  if reasoning.mode == "off" then return off_from_normal(request, body, quirks, style, losses) end
   if style == "none" then
     lose(losses, "reasoning_effort")
     return false
   end
   if request.dialect == D.name and reasoning.mode ~= "on" or style == "adaptive" then
-    if reasoning.effort then
-      body.output_config = body.output_config or {}
-      body.output_config.effort = reasoning.effort == "minimal" and "low" or reasoning.effort
-    end
-    if reasoning.mode == "on" and reasoning.budget_tokens then
-      body.thinking = { type = "enabled", budget_tokens = reasoning.budget_tokens }
-    elseif reasoning.mode or request.dialect ~= D.name then
-      body.thinking = { type = "adaptive" }
-    end
+    adaptive_from_normal(request, body, quirks, losses)
   else
     local budget = reasoning.budget_tokens
       or parts.effort_to_budget(reasoning.effort or "medium", quirks) or parts.effort_to_budget("medium", quirks)
@@ -312,6 +350,12 @@ end
 
 local function sampling_from_normal(request, body, quirks, is_thinking, losses)
   local temperature, top_p, top_k = request.temperature, request.top_p, request.top_k
+  if quirks.sampling == "none" then
+    if temperature and temperature ~= 1 then lose(losses, "temperature") end
+    if top_p and top_p ~= 1 then lose(losses, "top_p") end
+    if top_k then lose(losses, "top_k") end
+    return
+  end
   if temperature and temperature > 1 then
     if quirks.temperature == "reject" then fail("temperature", "is above 1, the most this provider takes") end
     lose(losses, "temperature(clamped to 1)")
@@ -331,7 +375,7 @@ local function sampling_from_normal(request, body, quirks, is_thinking, losses)
       top_k = nil
     end
   end
-  if quirks.one_sampling and temperature and top_p then
+  if quirks.sampling == "one" and temperature and top_p then
     lose(losses, "top_p(not with temperature)")
     top_p = nil
   end
@@ -381,7 +425,7 @@ function D.request_from_normal(request, target, losses)
 
   body.tools = tools_from_normal(request, rename, losses)
   if body.tools then
-    tool_choice_from_normal(request, body, rename, quirks)
+    tool_choice_from_normal(request, body, rename, quirks, losses)
   elseif request.tool_choice and request.tool_choice.mode ~= "none" and request.tool_choice.mode ~= "auto" then
     lose(losses, "tool_choice")
   end

@@ -10,7 +10,11 @@
 --   reasoning             how effort is asked for: "effort" (reasoning_effort, default), "object" (reasoning = {…}) or
 --                         "none" (the model does not reason: dropped, a loss)
 --   reasoning_off         value of reasoning_effort that switches reasoning off, where there is one
---   efforts               { low = true, … } the server takes; others become "high"; default minimal, low, medium, high
+--   efforts               { low = true, … } the server takes; others become the nearest, a loss; default minimal, low,
+--                         medium, high
+--   sampling              "all" (default); "none": the model refuses temperature and top_p, they are dropped, a loss;
+--                         "without_reasoning": it takes them only with reasoning_off
+--   tools_without_reasoning  true: the server takes tools only with reasoning_off, which is then sent
 --   reasoning_history     field that carries thinking back: "reasoning_content" (default), "reasoning",
 --                         "thinking_blocks" or "none" (dropped, a loss)
 --   cache_control         the server takes cache_control on parts; otherwise a loss
@@ -272,11 +276,25 @@ local function reasoning_from_normal(reasoning, quirks, body, losses)
     if style == "object" then body.reasoning = { enabled = true } end
     return
   end
-  if not (quirks.efforts or default_efforts)[effort] then
-    lose(losses, "effort(" .. effort .. " sent as high)")
-    effort = "high"
-  end
+  effort = parts.nearest_effort(effort, quirks.efforts or default_efforts, "effort", losses)
   if style == "object" then body.reasoning = { effort = effort } else body.reasoning_effort = effort end
+end
+
+-- Takes back what the model does not take together with reasoning, or tools.
+local function mind_reasoning(body, quirks, losses)
+  if body.tools and quirks.tools_without_reasoning then
+    if body.reasoning_effort and body.reasoning_effort ~= quirks.reasoning_off then
+      lose(losses, "effort(" .. body.reasoning_effort .. " not with tools)")
+    end
+    body.reasoning_effort = quirks.reasoning_off
+  end
+  local sampling = quirks.sampling or "all"
+  if sampling == "all" then return end
+  if sampling == "without_reasoning" and body.reasoning_effort == quirks.reasoning_off then return end
+  for _, name in ipairs { "temperature", "top_p" } do
+    if body[name] and body[name] ~= 1 then lose(losses, name) end
+    body[name] = nil
+  end
 end
 
 local tier_names = { auto = "auto", default = "default", standard_only = "default", flex = "flex",
@@ -333,6 +351,7 @@ function D.request_from_normal(request, target, losses)
   end
   if request.format then body.response_format = format_from_normal(request.format) end
   if request.reasoning then reasoning_from_normal(request.reasoning, quirks, body, losses) end
+  mind_reasoning(body, quirks, losses)
 
   if request.dialect == D.name then
     for name, v in pairs(request.extra or {}) do body[name] = v end

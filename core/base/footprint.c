@@ -7,10 +7,12 @@
  * It does NOT touch a segment that may be written: dropping one of its private pages would undo relocations. */
 #include "base/footprint.h"
 
+#include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -21,6 +23,35 @@ enum { SANITIZED = 1 }; /* they patch code as it runs */
 #else
 enum { SANITIZED = 0 };
 #endif
+
+enum { GROWN_PAGES = 512 };
+
+static atomic_long least_pages; /* resident and no file's, since the last shrink or trim */
+
+/* 0 when the system does not tell. */
+static long own_pages(void) {
+  char text[128] = "";
+  long resident = 0, shared = 0;
+  int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t got = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (got <= 0 || sscanf(text, "%*d %ld %ld", &resident, &shared) != 2) return 0;
+  return resident - shared;
+}
+
+bool footprint_has_grown(void) {
+  if (SANITIZED) return false;
+  long now = own_pages(), least = atomic_load(&least_pages);
+  if (now < least) atomic_store(&least_pages, now);
+  return now > least + GROWN_PAGES;
+}
+
+void footprint_trim(void) {
+  if (SANITIZED) return;
+  malloc_trim(0);
+  atomic_store(&least_pages, own_pages());
+}
 
 /* Relocations inside of code: its pages differ from the file's. */
 static bool code_was_changed(const struct dl_phdr_info *object) {
@@ -50,7 +81,7 @@ static int drop_pages(struct dl_phdr_info *object, size_t bytes, void *page_mask
 
 void footprint_shrink(void) {
   if (SANITIZED) return;
-  malloc_trim(0);
+  footprint_trim();
   uintptr_t page_mask = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
   dl_iterate_phdr(drop_pages, &page_mask);
 }

@@ -3,8 +3,16 @@
 #ifndef MOONGATE_BASE_FOOTPRINT_H
 #define MOONGATE_BASE_FOOTPRINT_H
 
+#include <stdbool.h>
+
 /* Freed heap, also inside of it; and the pages of the program and its libraries that came from their files and were
  * never written. What is still needed of those comes back from the page cache, at under a microsecond each. */
 void footprint_shrink(void);
+
+/* Whether the process has grown by some megabytes of memory of its own since the last shrink or trim. A read of procfs.
+ */
+bool footprint_has_grown(void);
+/* Freed heap only, for between two bursts: what serving needs of files stays. */
+void footprint_trim(void);
 
 #endif

@@ -98,11 +98,23 @@ static void scrub(const struct attempt *a, char *bytes, size_t len) {
   if (len > 0) secret_scrub(provider_of(a)->keys[a->key_index].bare, bytes, len);
 }
 
+/* The same for a key that ends with the text: messages are cut on their way here, and the cut may have split one. */
+static void scrub_cut(const struct attempt *a, char *text, size_t len) {
+  enum { TELLING_BYTES = 4 };
+  struct slice key = secret_view(provider_of(a)->keys[a->key_index].bare);
+  for (size_t part = len < key.len ? len : key.len; part >= TELLING_BYTES; part--) {
+    if (memcmp(text + len - part, key.ptr, part) != 0) continue;
+    memset(text + len - part, '*', part);
+    return;
+  }
+}
+
 /* Why it failed, without the provider's key, which providers like to repeat. */
 static void blame(struct attempt *a, enum failure_class why, const char *text) {
   a->failure = why;
-  snprintf(a->failure_text, sizeof a->failure_text, "%.199s", text);
-  scrub(a, a->failure_text, strlen(a->failure_text));
+  size_t len = (size_t)snprintf(a->failure_text, sizeof a->failure_text, "%.199s", text);
+  scrub(a, a->failure_text, len);
+  scrub_cut(a, a->failure_text, len);
 }
 
 static void fail(struct attempt *a, enum failure_class why, const char *text) {

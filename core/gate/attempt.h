@@ -45,7 +45,7 @@ struct attempt {
   bool strip_usage_event; /* include_usage was put in for accounting; its chunk is not the client's */
   bool streams;           /* the answer is an event stream */
 
-  struct buf body; /* built by a hook; ptr NULL: the client's bytes with splices. Gone with the call, or a stream's begin */
+  struct buf body; /* built by a hook; ptr NULL: the client's bytes with splices. Goes when a stream begins */
   struct iovec parts[ATTEMPT_BODY_PARTS_MAX];
   int part_count;
   struct slice losses; /* comma-separated field names that this target could not be given */

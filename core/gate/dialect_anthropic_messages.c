@@ -116,7 +116,8 @@ static void put_fault(struct buf *out, const struct fault *f, struct slice reque
   buf_text(out, row->anthropic_type);
   buf_text(out, "\",\"message\":");
   struct buf message = {0};
-  if (f->param[0]) buf_fill(&message, "%s: ", f->param);
+  /* The envelope has no field for it, but most texts name it already. */
+  if (f->param[0] && strstr(f->text, f->param) == NULL) buf_fill(&message, "%s: ", f->param);
   buf_text(&message, f->text);
   buf_byte(&message, ' ');
   buf_text(&message, row->advice);

@@ -47,6 +47,8 @@ struct hooks {
   /* Ends whatever the script keeps for it: suspended coroutines, stream translators. */
   void (*forget_attempt)(struct script *s, struct attempt *a);
   void (*forget_request)(struct script *s, struct request *r);
+  /* Looks for memory that scripts have let go of, for about a millisecond; true when it has looked at all of it. */
+  bool (*tidy)(struct script *s);
   /* The memory the VM uses, for metrics. */
   size_t (*memory_bytes)(const struct script *s);
 };

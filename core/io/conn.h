@@ -118,7 +118,7 @@ bool conn_idle(const struct conn *c); /* waits for a head of which nothing has c
 void conn_later(struct conn *c);      /* goes on from a safe place, later in this turn */
 /* Nothing more is read as a request; closes once the output is out and the client has stopped sending. */
 void conn_linger(struct conn *c);
-void conn_writable(int fd, short what, void *conn); /* libevent's callback for c->writable */
+void conn_writable(int fd, short what, void *owner); /* libevent's callback for c->writable; owner: the conn */
 
 /* output.c */
 size_t conn_unsent(const struct conn *c);

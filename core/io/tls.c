@@ -60,22 +60,27 @@ static void tickets_rotate(struct tls_identity *t) {
   k->made_ns = now_ns;
 }
 
+/* The key to seal with, or the one of this name; NULL when it is not known any more. */
+static const struct ticket_key *ticket_key_find(const struct tls_identity *t, const unsigned char *name, int sealing) {
+  for (int i = 0; i < TICKET_KEYS; i++) {
+    const struct ticket_key *k = &t->tickets[i];
+    if (k->made_ns != 0 && (sealing || memcmp(name, k->name, sizeof k->name) == 0)) return k;
+  }
+  return NULL;
+}
+
 /* SSL_CTX_set_tlsext_ticket_key_evp_cb(3): 1 use it, 2 use it and renew the ticket, 0 full handshake. */
 static int ticket_cipher(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
                          int sealing) {
   struct tls_identity *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
   struct ticket_key key = {.made_ns = 0};
-  int found = 0;
   must(pthread_mutex_lock(&t->lock) == 0);
   tickets_rotate(t);
-  for (int i = 0; i < TICKET_KEYS && found == 0; i++) {
-    if (t->tickets[i].made_ns == 0) continue;
-    if (!sealing && memcmp(name, t->tickets[i].name, sizeof key.name) != 0) continue;
-    key = t->tickets[i];
-    found = 1 + i;
-  }
+  const struct ticket_key *found = ticket_key_find(t, name, sealing);
+  bool newest = found == &t->tickets[0];
+  if (found != NULL) key = *found;
   must(pthread_mutex_unlock(&t->lock) == 0);
-  if (found == 0) return 0;
+  if (found == NULL) return 0;
   if (sealing) {
     memcpy(name, key.name, sizeof key.name);
     if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return -1;
@@ -89,7 +94,7 @@ static int ticket_cipher(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_C
   int ok = EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.cipher, iv, sealing) == 1 &&
            EVP_MAC_CTX_set_params(mac, params) == 1;
   OPENSSL_cleanse(&key, sizeof key);
-  return ok ? found : -1;
+  return !ok ? -1 : newest ? 1 : 2;
 }
 
 static bool ctx_set_up(SSL_CTX *ctx, struct tls_identity *t, struct err *e) {

@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 #include <openssl/crypto.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -42,8 +43,22 @@ struct upcall {
   struct iovec body[];
 };
 
-/* One per worker: what recv fills and the answer is parsed in. */
-static _Thread_local char read_buffer[READ_BYTES + BUF_SLACK];
+/* What recv fills and the answer is parsed in: one for each thread that has calls, from its first to the thread's end.
+ * As an array of the thread's it would be there, and touched, in every thread of the process. */
+static _Thread_local char *read_buffer;
+static pthread_key_t read_buffer_key; /* for the end of the thread */
+static pthread_once_t read_buffer_once = PTHREAD_ONCE_INIT;
+
+static void make_read_buffer_key(void) {
+  must(pthread_key_create(&read_buffer_key, mem_free) == 0);
+}
+
+static void need_read_buffer(void) {
+  if (read_buffer != NULL) return;
+  must(pthread_once(&read_buffer_once, make_read_buffer_key) == 0);
+  read_buffer = mem_zero(READ_BYTES + BUF_SLACK);
+  must(pthread_setspecific(read_buffer_key, read_buffer) == 0);
+}
 
 static void call_connect(struct upcall *c, bool may_reuse);
 
@@ -348,6 +363,7 @@ struct upcall *upcall_start(struct upstream *u, const struct upcall_request *req
   must(request->headers.len == 0 || slice_ends(request->headers, SLICE("\r\n")));
   must(request->secret_line.len == 0 || slice_ends(request->secret_line, SLICE("\r\n")));
   upstream_hold(u);
+  need_read_buffer();
   size_t body_size = (size_t)request->body_parts * sizeof(struct iovec);
   struct upcall *c = mem_zero(sizeof *c + body_size);
   c->upstream = u;

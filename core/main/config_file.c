@@ -1,6 +1,7 @@
 /* config_file: one function a section of the file. The loader's thread. */
 #include "main/config_file.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -204,7 +205,9 @@ static bool add_provider(struct build *b, const char *name, const struct value *
   p->timeouts = timeouts_of(value_get(v, "timeouts"), shared_clocks);
   if (!set_url(b, p, base) || !add_keys(b, p, value_get(v, "keys"))) return false;
   set_identities(p);
-  return readable(b, p->ca_file, v->line, "ca_file");
+  char shown[160];
+  snprintf(shown, sizeof shown, "providers.%s.ca_file", name);
+  return readable(b, p->ca_file, v->line, shown);
 }
 
 /* Providers whose usual variable is set, for a start without a config file. */
@@ -421,7 +424,10 @@ static bool is_address(const char *address) {
   if (colon == NULL || !slice_to_u64(slice_text(colon + 1), &port) || port > 65535) return false;
   struct slice host = slice_of(address, (size_t)(colon - address));
   bool six = slice_starts(host, SLICE("[")) && slice_ends(host, SLICE("]"));
-  return six || slice_find_byte(host, ':') < 0;
+  if (six) return true;
+  for (size_t i = 0; i < host.len; i++)
+    if (!isalnum((unsigned char)host.ptr[i]) && host.ptr[i] != '.' && host.ptr[i] != '-') return false;
+  return true;
 }
 
 static bool address_fits(struct build *b, const struct value *in, const char *key, const char *shown,

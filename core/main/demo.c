@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -26,19 +27,19 @@ bool demo_start(struct demo *d, struct err *e) {
   close(ends[1]);
   FILE *f = fdopen(ends[0], "r");
   bool read = f != NULL && fgets(line, sizeof line, f) != NULL;
-  unsigned port = 0;
   const char *colon = read ? strrchr(line, ':') : NULL;
+  unsigned long port = colon ? strtoul(colon + 1, NULL, 10) : 0;
   if (f != NULL) fclose(f);
-  if (colon == NULL || sscanf(colon + 1, "%u", &port) != 1) return err_set(e, "the simulator did not start: %s", line);
+  if (port == 0 || port > 65535) return err_set(e, "the simulator did not start: %s", line);
   /* A provider that refuses every request shows what failover does. */
   snprintf(d->config_text, sizeof d->config_text,
            "return {\n"
            "  providers = {\n"
-           "    openai    = { adapter = \"openai\",    base_url = \"http://127.0.0.1:%u/v1\", keys = { "
+           "    openai    = { adapter = \"openai\",    base_url = \"http://127.0.0.1:%lu/v1\", keys = { "
            "\"simulated-openai-key\" } },\n"
-           "    anthropic = { adapter = \"anthropic\", base_url = \"http://127.0.0.1:%u/v1\", keys = { "
+           "    anthropic = { adapter = \"anthropic\", base_url = \"http://127.0.0.1:%lu/v1\", keys = { "
            "\"simulated-anthropic-key\" } },\n"
-           "    shaky     = { adapter = \"openai\",    base_url = \"http://127.0.0.1:%u/s/status=503/v1\", keys = { "
+           "    shaky     = { adapter = \"openai\",    base_url = \"http://127.0.0.1:%lu/s/status=503/v1\", keys = { "
            "\"simulated-shaky-key\" } },\n"
            "  },\n"
            "  routes = {\n"

@@ -80,6 +80,8 @@ static bool parse(int argc, char **argv, struct arguments *a, int *status) {
     else if (strcmp(argv[i], "--back") == 0) a->back = true;
     else if (strcmp(argv[i], "--verbose") == 0) log_threshold(LOG_DEBUG);
     else if (strcmp(argv[i], "--root") == 0 && i + 1 < argc) snprintf(a->root, sizeof a->root, "%s", argv[++i]);
+    else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+      return *status = fputs(usage, stdout) < 0, false;
     else if (argv[i][0] != '-' && a->word == NULL) a->word = argv[i];
     else return *status = wrong_use("unknown option", argv[i]), false;
     if (value == NULL) continue;

@@ -194,8 +194,16 @@ struct walk {
   struct err *e;
 };
 
-static void describe(const struct value *v, char *out, size_t cap) {
-  if (v->kind == VALUE_TEXT) snprintf(out, cap, "the string \"%.60s\"", v->text.ptr);
+/* A text where a secret, a list or a table belongs may be a key that was put in the wrong place: it is not shown. */
+static bool may_show_text(enum schema_type expected_type) {
+  return expected_type != SECRET && expected_type != ONE_TABLE && expected_type != NAMED && expected_type != LIST &&
+         expected_type != FREE;
+}
+
+static void describe(const struct value *v, enum schema_type expected_type, char *out, size_t cap) {
+  if (v->kind == VALUE_TEXT && v->text.len == 0) snprintf(out, cap, "an empty string");
+  else if (v->kind == VALUE_TEXT && may_show_text(expected_type))
+    snprintf(out, cap, "the string \"%.60s\"", v->text.ptr);
   else if (v->kind == VALUE_INTEGER) snprintf(out, cap, "the number %lld", (long long)v->integer);
   else if (v->kind == VALUE_NUMBER) snprintf(out, cap, "the number %.14g", v->number);
   else if (v->kind == VALUE_BOOL) snprintf(out, cap, "%s", v->boolean ? "true" : "false");
@@ -204,7 +212,7 @@ static void describe(const struct value *v, char *out, size_t cap) {
 
 static bool wrong(struct walk *w, const struct value *v, const char *shown, const struct row *row, const char *what) {
   char got[128];
-  describe(v, got, sizeof got);
+  describe(v, row->type, got, sizeof got);
   return err_set(w->e, "%s:%d: %s must be %s, not %s\n  for example: %s", w->file, v->line, shown, what, got,
                  row->example);
 }
@@ -217,6 +225,14 @@ static bool is_choice(const char *choices, struct slice text) {
     left = bar < 0 ? SLICE("") : slice_from(left, (size_t)bar + 1);
   }
   return false;
+}
+
+/* "a|b" as: "a" or "b" */
+static void list_choices(const char *choices, char *out, size_t cap) {
+  size_t at = (size_t)snprintf(out, cap, "\"");
+  for (; *choices && at < cap; choices++)
+    at += (size_t)snprintf(out + at, cap - at, *choices == '|' ? "\" or \"" : "%c", *choices);
+  if (at < cap) snprintf(out + at, cap - at, "\"");
 }
 
 static bool is_target(const struct value *v) {
@@ -257,7 +273,7 @@ static bool fits(const struct row *row, const struct value *v) {
 }
 
 static bool unknown(struct walk *w, const struct value_field *field, const char *path, const char *shown) {
-  const char *known[ROWS];
+  const char *known[ROWS] = {NULL};
   size_t count = 0, len = strlen(path);
   for (unsigned i = 1; i < ROWS; i++) {
     const char *rest = rows[i].path + len + (len > 0);
@@ -284,7 +300,7 @@ static bool check(struct walk *w, const struct value *v, const char *path, const
   must(row != NULL);
   if (!fits(row, v)) {
     char choices[160];
-    snprintf(choices, sizeof choices, "one of %s", row->type == CHOICE ? row->fallback : "");
+    if (row->type == CHOICE) list_choices(row->fallback, choices, sizeof choices);
     return wrong(w, v, *shown ? shown : "the file's result", row, row->type == CHOICE ? choices : expected[row->type]);
   }
   char below[256], name[256];

@@ -3,17 +3,54 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/footprint.h"
 #include "base/must.h"
 #include "gate/request.h"
 #include "script/load.h"
 
 enum { LOOK_MS = 20, COUNT_MS = 1000 };
 
+static atomic_uint restless_workers;
+
+static void set_restless(struct worker *w, bool restless) {
+  if (w->restless == restless) return;
+  w->restless = restless;
+  if (restless) atomic_fetch_add(&restless_workers, 1);
+  else if (atomic_fetch_sub(&restless_workers, 1) == 1 && footprint_has_grown()) footprint_trim();
+}
+
+/* After a burst, what it took goes back to the system: first the scripts' garbage, in steps that a request hardly
+ * notices, then spare memory, and when the last worker has become quiet, the heap. Returns when to look again. */
+static uint32_t tidy(struct worker *w) {
+  struct gate *g = w->gate;
+  uint64_t served = 0;
+  for (enum outcome o = 0; o < OUTCOME_COUNT; o++)
+    served += atomic_load_explicit(&g->meter->requests[o], memory_order_relaxed);
+  bool busy = g->request_count > 0 || served != w->served;
+  w->served = served;
+  if (busy) set_restless(w, true);
+  if (busy) w->rounds = 0;
+  if (busy || !w->restless) return COUNT_MS;
+  if (footprint_has_grown()) {
+    struct tenure *t = g->tenure;
+    /* The first round may have begun before the last request ended, and then keeps what that held. */
+    if (t != NULL && t->script != NULL && w->rounds < 2) {
+      if (t->generation->hooks->tidy(t->script)) w->rounds++;
+      return LOOK_MS;
+    }
+    arena_drop_spare();
+    buf_keep_spare(false);
+    buf_keep_spare(true);
+  }
+  set_restless(w, false);
+  return COUNT_MS;
+}
+
 static void look(void *owner) {
   struct worker *w = owner;
   atomic_store_explicit(&w->gate->meter->connections, listener_connections(w->listener), memory_order_relaxed);
   if (!w->gate->draining) {
-    timer_set_ms(&w->drain_timer, COUNT_MS);
+    timer_set_ms(&w->drain_timer, tidy(w));
     return;
   }
   bool late = clock_ns() >= w->drain_due_ns;

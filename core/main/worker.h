@@ -16,6 +16,9 @@ struct worker {
   struct tls_identity *tls; /* shared; NULL: plain */
   struct timer drain_timer; /* looks for the end of a drain, and counts connections */
   uint64_t drain_due_ns;
+  uint64_t served;              /* requests, when it last looked */
+  bool restless;                /* has served some since it last gave memory back */
+  uint8_t rounds;               /* of the scripts' collection, since it became quiet */
   void (*drained)(void *owner); /* told once, on the worker's thread, when a drain is over */
   void *owner;
   pthread_t thread;

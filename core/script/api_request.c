@@ -114,6 +114,11 @@ static int64_t count_of(const struct request *r, const char *name, int64_t *kept
   return *kept = count;
 }
 
+void api_request_count(struct script_request *state) {
+  count_of(state->r, "messages", &state->message_count);
+  count_of(state->r, "tools", &state->tool_count);
+}
+
 static int l_req_get(lua_State *L) {
   int field = handle_field(L);
   if (field == HANDLE_METHOD) return 1;
@@ -169,7 +174,12 @@ static int l_req_body(lua_State *L) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, state->body); /* req body */
     return 1;
   }
-  if (state->r->body.ptr == NULL) return luaL_error(L, "the request's body is not kept: its client has gone");
+  if (state->r->body.ptr == NULL) {
+    return luaL_error(L, "the request's body is not kept: %s",
+                      state->r->delivery.exchange == NULL
+                          ? "its client has gone"
+                          : "its answer has begun, so read req:body() in `request` and keep what you need");
+  }
   if (!api_json_decode(L, state->r->body, 0)) return lua_error(L); /* req body */
   lua_pushvalue(L, -1);                                            /* req body body */
   state->body = luaL_ref(L, LUA_REGISTRYINDEX);                    /* req body */

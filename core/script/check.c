@@ -5,7 +5,7 @@
 
 enum { CANDIDATES_MAX = 128 };
 
-static const char *const kind_names[] = {"policy", "adapter", "dialect", "eval"};
+static const char *const kind_names[] = {"policy", "adapter", "dialect"};
 
 /* suggest(word, names) → the name that was probably meant, or nil. Handed to check.lua. */
 static int l_check_suggest(lua_State *L) {

@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "script/vm.h"
 
-enum check_kind { CHECK_POLICY, CHECK_ADAPTER, CHECK_DIALECT, CHECK_EVAL };
+enum check_kind { CHECK_POLICY, CHECK_ADAPTER, CHECK_DIALECT };
 
 /* Checks the value at index as a script of this kind: a table with api = 1, known keys, right types, a sound options
  * schema. text: the file's source, where the line of a wrong key is looked up. */

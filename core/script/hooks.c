@@ -110,6 +110,10 @@ static enum hook_verdict retry(struct script *s, struct request *r, struct attem
   return start(s, r, failed, RUN_RETRY, &task, f);
 }
 
+static bool tidy(struct script *s) {
+  return vm_collect_some(s->vm);
+}
+
 static size_t memory_bytes(const struct script *s) {
   return s->vm->memory.used_bytes;
 }
@@ -122,7 +126,9 @@ const struct hooks script_hooks = {
     .event = translation_event,
     .finish = translation_finish,
     .error = translation_error,
+    .drop_body = script_request_drop_body,
     .forget_attempt = translation_forget,
     .forget_request = script_request_end,
+    .tidy = tidy,
     .memory_bytes = memory_bytes,
 };

@@ -13,8 +13,11 @@
 enum { STEPS_MAX = 50000000 };
 
 static void too_long(lua_State *L, lua_Debug *where) {
-  (void)where;
-  luaL_error(L, "the file runs for too long; it is meant to return a table");
+  lua_getinfo(L, "Sl", where);
+  /* Level 0: the hook runs in the function that it stops, luaL_error would look at that one's caller. */
+  lua_pushfstring(L, "%s:%d: the file still runs after %d steps\n  it is meant to return a table: is there a loop that does "
+                     "not end?", where->source + 1, where->currentline, STEPS_MAX);
+  lua_error(L);
 }
 
 /* { reference, bytes } with the secret mark. */
@@ -80,6 +83,8 @@ static int open_base(lua_State *L) {
 
 /* Runs the text; the result stays on the stack. */
 static bool run(lua_State *L, struct slice text, const char *name, struct err *e) {
+  if (slice_starts(text, slice_text(LUA_SIGNATURE)))
+    return err_set(e, "%s:1: the file is compiled Lua; only text is read\n  give the source file instead", name);
   char chunk[1024];
   const char *slash = strrchr(name, '/');
   snprintf(chunk, sizeof chunk, "@%s", name);
@@ -96,7 +101,10 @@ static bool run(lua_State *L, struct slice text, const char *name, struct err *e
   }
   const char *message =
       lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "the file raised an error that is no text";
-  return err_set(e, "%s", message);
+  /* Whoever reaches for os or require wants to know what there is. */
+  const char *hint = strstr(message, "(global '") ? "\n  a config has env, file, string, table, math and Lua's basic "
+                                                    "functions; nothing else is global" : "";
+  return err_set(e, "%s%s", message, hint);
 }
 
 struct value *plain_read(struct slice text, const char *name, struct err *e) {

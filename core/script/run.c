@@ -22,9 +22,8 @@ enum {
   DEEP_FRAMES = 20000       /* more on the stack when memory ends: it was recursion */
 };
 
-static const char *const hook_names[RUN_HOOK_COUNT] = {
-    "load", "setup", "route", "retry", "request", "response", "event", "check_request", "check_response", "score",
-};
+static const char *const hook_names[RUN_HOOK_COUNT] = {"load",    "setup",    "route", "retry",
+                                                       "request", "response", "event"};
 
 _Static_assert((int)RUN_HOOK_COUNT <= (int)VM_RUN_HOOKS_MAX, "struct vm has room for every hook");
 

@@ -16,19 +16,7 @@
 #include "script/vm.h"
 
 /* The hooks of script files. RUN_LOAD is the body of a file. Order and names as in lua/gw/api.lua. */
-enum run_hook {
-  RUN_LOAD,
-  RUN_SETUP,
-  RUN_ROUTE,
-  RUN_RETRY,
-  RUN_REQUEST,
-  RUN_RESPONSE,
-  RUN_EVENT,
-  RUN_CHECK_REQUEST,
-  RUN_CHECK_RESPONSE,
-  RUN_SCORE,
-  RUN_HOOK_COUNT
-};
+enum run_hook { RUN_LOAD, RUN_SETUP, RUN_ROUTE, RUN_RETRY, RUN_REQUEST, RUN_RESPONSE, RUN_EVENT, RUN_HOOK_COUNT };
 
 const char *run_hook_name(enum run_hook hook); /* "route" */
 

@@ -326,13 +326,19 @@ struct script_request *script_request_of(struct script *s, struct request *r) {
     s->spare = state->next;
   } else {
     state = mem_new(struct script_request);
-    state->decoded = state->body = LUA_NOREF;
+    state->body = LUA_NOREF;
   }
   state->call = (struct script_call){s, r->route, state};
   state->r = r;
   state->tool_count = state->message_count = -1;
   r->script_state = state;
   return state;
+}
+
+void script_request_drop_body(struct script *s, struct attempt *a) {
+  struct script_request *state = a->request->script_state;
+  if (a->target->provider->adapter->rewrites_event) api_request_count(state);
+  script_unref(s, &state->body);
 }
 
 void script_request_end(struct script *s, struct request *r) {
@@ -342,7 +348,6 @@ void script_request_end(struct script *s, struct request *r) {
   wait_end(state);
   if (state->slot != NULL) run_release(state->slot);
   state->slot = NULL;
-  script_unref(s, &state->decoded);
   script_unref(s, &state->body);
   state->serial++;
   state->r = NULL;

@@ -52,8 +52,7 @@ struct script_request {
   struct attempt *failed; /* that retry looks at */
   struct run_slot *slot;  /* of a route or retry that waits */
   struct wait wait;
-  int decoded; /* registry reference: the client's body for translation, with its dialect's raw keys */
-  int body;    /* registry reference: what req:body() gave */
+  int body; /* registry reference: what req:body() gave */
   int64_t tool_count, message_count; /* -1: not counted yet */
   struct script_request *next;       /* of spare */
 };
@@ -91,6 +90,8 @@ bool script_try_examples(struct script *s, struct err *e);
 
 /* The state of a request, made on first use. */
 struct script_request *script_request_of(struct script *s, struct request *r);
+/* The request's body goes: drops what was decoded of it. Hooks that still come may ask for its counts, not for it. */
+void script_request_drop_body(struct script *s, struct attempt *a);
 /* Drops everything that is kept for it; its handles are dead. */
 void script_request_end(struct script *s, struct request *r);
 

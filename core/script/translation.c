@@ -162,18 +162,15 @@ static enum hook_verdict carry(struct script *s, struct carrying *c, enum run_ho
 
 /* ---- build ---- */
 
-/* Pushes the client's body, decoded at the request's first translation. */
+/* Pushes the client's body, decoded. Not kept for a second attempt: that is rare, while the tables of a long body take
+ * several times its bytes for as long as the provider thinks. */
 static void push_client_body(lua_State *L, struct carrying *c) {
-  struct script_request *state = c->call.request;
-  struct script *s = c->call.script;
-  if (state->decoded == LUA_NOREF) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, s->dialects[dialect_index(c->a->request->dialect)]); /* … client */
-    bool has_raw = lua_getfield(L, -1, "raw_keys") == LUA_TTABLE;                          /* … client raw */
-    if (!api_json_decode(L, c->body, has_raw ? lua_gettop(L) : 0)) lua_error(L);           /* … client raw body */
-    state->decoded = luaL_ref(L, LUA_REGISTRYINDEX);                                       /* … client raw */
-    lua_pop(L, 2);                                                                         /* … */
-  }
-  lua_rawgeti(L, LUA_REGISTRYINDEX, state->decoded); /* … body */
+  const struct script *s = c->call.script;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->dialects[dialect_index(c->a->request->dialect)]); /* … client */
+  bool has_raw = lua_getfield(L, -1, "raw_keys") == LUA_TTABLE;                          /* … client raw */
+  if (!api_json_decode(L, c->body, has_raw ? lua_gettop(L) : 0)) lua_error(L);           /* … client raw body */
+  lua_replace(L, -3);                                                                    /* … body raw */
+  lua_pop(L, 1);                                                                         /* … body */
 }
 
 static int enter_build(lua_State *L, void *owner) {
@@ -186,16 +183,17 @@ static int enter_build(lua_State *L, void *owner) {
 
 static void leave_build(lua_State *L, void *owner) {
   struct carrying *c = owner;
-  c->made = keep_text(L, 1, c);
+  struct slice text;
+  text.ptr = luaL_checklstring(L, 1, &text.len);
+  c->a->body.len = 0;
+  buf_slice(&c->a->body, text);
   add_losses(L, 2, c->a);
 }
 
 enum hook_verdict translation_build(struct script *s, struct attempt *a, struct fault *f) {
   static const struct run_task task = {enter_build, leave_build};
   struct carrying c = {.a = a, .body = a->request->body};
-  enum hook_verdict verdict = carry(s, &c, RUN_REQUEST, &task, f);
-  if (verdict == HOOK_DONE) a->body = c.made;
-  return verdict;
+  return carry(s, &c, RUN_REQUEST, &task, f);
 }
 
 /* ---- whole answers and errors ---- */

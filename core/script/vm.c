@@ -15,6 +15,10 @@
 #include "script/guard.h"
 #include "script/sandbox.h"
 
+/* Of the incremental collector. A cycle begins when the heap has grown by half since the last one, and ends before it
+ * has grown by another fifth: GC_STEP_WORK / 16 slots are marked or swept for each byte allocated. */
+enum { GC_PAUSE = 150, GC_STEP_WORK = 8, GC_STEP_LOG2_BYTES = 13, TIDY_STEP_KB = 128 };
+
 static void *allocate(void *owner, void *memory, size_t old_bytes, size_t new_bytes) {
   struct vm *vm = owner;
   struct vm_memory *m = &vm->memory;
@@ -128,7 +132,11 @@ struct vm *vm_new(const struct vm_options *options, struct err *e) {
   }
   lua_atpanic(vm->L, panicked);
   *(struct vm **)lua_getextraspace(vm->L) = vm; /* coroutines copy it */
-  lua_gc(vm->L, LUA_GCGEN, 0, 0);
+  /* Incremental, and slow: a hook pays for collection by what it allocates, some microseconds a kilobyte, never for the
+   * whole heap. The generational mode is a few percent cheaper, but its major collections run in one piece inside
+   * whichever hook comes by: with some thousand translated streams alive they take longer than the hook's CPU limit,
+   * and the watchdog stops an innocent request. */
+  lua_gc(vm->L, LUA_GCINC, GC_PAUSE, GC_STEP_WORK, GC_STEP_LOG2_BYTES);
   if (!vm_call(vm, l_vm_boot, (void *)(uintptr_t)options, e)) {
     err_before(e, "scripts cannot be started: ");
     vm_free(vm);
@@ -162,4 +170,8 @@ void vm_lend(struct vm *vm, bool lenient) {
 
 void vm_collect(struct vm *vm) {
   lua_gc(vm->L, LUA_GCCOLLECT);
+}
+
+bool vm_collect_some(struct vm *vm) {
+  return lua_gc(vm->L, LUA_GCSTEP, TIDY_STEP_KB) != 0;
 }

@@ -65,7 +65,7 @@ struct vm_memory {
   bool is_lenient;   /* the cap is looked at by the caller, allocations never fail: see vm_lend */
 };
 
-enum { VM_RUN_HOOKS_MAX = 16 };
+enum { VM_RUN_HOOKS_MAX = 8 };
 
 /* What lua/gw/api.lua says about one hook. */
 struct vm_hook {
@@ -131,5 +131,7 @@ static inline bool vm_is_over(const struct vm *vm) {
 
 /* A full collection. Does not throw. */
 void vm_collect(struct vm *vm);
+/* A part of one, about a millisecond; true when that was the last. Does not throw. */
+bool vm_collect_some(struct vm *vm);
 
 #endif

@@ -13,18 +13,11 @@ M.hooks = {
   { name = "request", files = "adapter", cpu_ms = 20, wait_ms = 0, doc = "per attempt, before it is sent" },
   { name = "response", files = "adapter", cpu_ms = 20, wait_ms = 0, doc = "whole answers" },
   { name = "event", files = "adapter", cpu_ms = 20, wait_ms = 0, doc = "stream events that need translation" },
-  { name = "check_request", files = "guard", cpu_ms = 20, wait_ms = 100, doc = "before routing" },
-  { name = "check_response", files = "guard", cpu_ms = 20, wait_ms = 100, doc = "before or during delivery" },
-  { name = "score", files = "eval", cpu_ms = 200, wait_ms = 10000, doc = "after the client is served, sampled" },
 }
 
 local setup_only = { "setup" }
 local choosing = { "route", "retry" }
-local waiting = { "route", "retry", "check_request", "check_response", "score" }
-local deciding = { "route", "retry", "check_request" }
-local with_request = {
-  "route", "retry", "request", "response", "event", "check_request", "check_response", "score",
-}
+local with_request = { "route", "retry", "request", "response", "event" }
 local lookup = "Look targets up in `setup` and keep them in self"
 local no_wait = "Do it in `route` or `retry`, which may wait"
 
@@ -77,16 +70,16 @@ M.functions = {
     returns = "target", doc = "One target.", way_out = lookup },
   { name = "gw.targets", since = 1, hooks = setup_only, args = {}, returns = "list of target",
     doc = "The route's own targets in the order of the config.", way_out = lookup },
-  { name = "gw.sleep", since = 1, hooks = waiting, may_wait = true, args = { { "ms", "number", "" } }, returns = "",
+  { name = "gw.sleep", since = 1, hooks = choosing, may_wait = true, args = { { "ms", "number", "" } }, returns = "",
     doc = "Waits. The worker serves other requests meanwhile.", way_out = no_wait },
-  { name = "gw.fetch", since = 1, hooks = waiting, may_wait = true,
+  { name = "gw.fetch", since = 1, hooks = choosing, may_wait = true,
     args = {
       { "upstream", "string", "a name from `upstreams` in the config" },
       { "request", "table", "{ method=, path=, headers=, body=, timeout_ms= }" },
     },
     returns = "{ status=, headers=, body= } | nil, message",
     doc = "One HTTP call to a named upstream. Its key is added outside Lua.", way_out = no_wait },
-  { name = "gw.refuse", since = 1, hooks = deciding,
+  { name = "gw.refuse", since = 1, hooks = choosing,
     args = {
       { "status", "integer", "HTTP status, 400 to 599" }, { "reason", "string", "told to the client" },
       { "code", "string", "a stable code for programs; default \"refused\"" },
@@ -140,7 +133,7 @@ M.fields = {
   { object = "attempt", name = "target", type = "target", since = 1, doc = "what was tried" },
   { object = "attempt", name = "number", type = "integer", since = 1, doc = "1 for the first" },
   { object = "attempt", name = "status", type = "integer | nil", since = 1, doc = "HTTP status, if one came" },
-  { object = "attempt", name = "class", type = "string", since = 1, doc = "\"overloaded\", \"timeout\", …" },
+  { object = "attempt", name = "class", type = "string", since = 1, doc = "a failure class, as in traces" },
   { object = "attempt", name = "message", type = "string", since = 1, doc = "the provider's words" },
   { object = "attempt", name = "elapsed_ms", type = "number", since = 1, doc = "how long it took" },
   { object = "attempt", name = "retry_after_ms", type = "number | nil", since = 1, doc = "as the provider asked" },

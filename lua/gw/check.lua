@@ -19,10 +19,6 @@ local kinds = {
     response_to_normal = "function", response_from_normal = "function", reader = "function", writer = "function",
     error_to_normal = "function", error_from_normal = "function", stream_error = "function",
   },
-  eval = {
-    api = "integer", doc = "string", options = "table", setup = "function", score = "function", sample = "number",
-    on = "table",
-  },
 }
 
 -- One of these must be there for the file to make sense.
@@ -33,7 +29,6 @@ local needed = {
     "name", "request_to_normal", "request_from_normal", "response_to_normal", "response_from_normal", "reader",
     "writer", "error_to_normal", "error_from_normal", "stream_error",
   },
-  eval = { "score" },
 }
 
 local error_keys = { status = "integer", code = "string", type = "string", match = "string", class = "string" }
@@ -209,6 +204,7 @@ local function check_adapter(script, fail)
     if type(class) ~= "table" then fail("errors", where .. " must be a table, not " .. shown(class)) end
     keys_and_types(class, error_keys, where, fail)
     if not class.class then fail("errors", where .. " has no class") end
+    if class.code and class.type then fail("errors", where .. " may have a code or a type, not both") end
   end
 end
 

@@ -143,8 +143,28 @@ function M.budget_to_effort(budget, quirks)
   return "high"
 end
 
+local efforts = { "minimal", "low", "medium", "high", "xhigh", "max" }
+local rank = {}
+for i, effort in ipairs(efforts) do rank[effort] = i end
+
+-- The effort to send to who takes only some of them ({ low = true, … }): the same one, else the nearest, of two as near
+-- the lesser. A word that is not known here counts as high. A change is a loss: `field(xhigh sent as high)`.
+function M.nearest_effort(effort, taken, field, losses)
+  if taken[effort] then return effort end
+  local wanted = rank[effort] or rank.high
+  for distance = 0, #efforts do
+    local lesser, greater = efforts[wanted - distance], efforts[wanted + distance]
+    local near = lesser and taken[lesser] and lesser or greater and taken[greater] and greater
+    if near then
+      M.lose(losses, field .. "(" .. effort .. " sent as " .. near .. ")")
+      return near
+    end
+  end
+  error("quirks.efforts names no effort that is known", 0)
+end
+
 -- The quirks that hold for the target's model: the adapter's, overlaid by the first rule of quirks.models whose prefix
--- the model name has, overlaid by what is known of the target (capabilities).
+-- the model name has.
 function M.quirks(target)
   local all = target.quirks or {}
   local merged = {}
@@ -156,7 +176,6 @@ function M.quirks(target)
       break
     end
   end
-  for name, v in pairs(target.capabilities or {}) do merged[name] = v end
   return merged
 end
 

@@ -25,9 +25,9 @@ local function complete_asked(asked, normal, target)
 end
 
 -- A hop for one attempt. client, provider: dialect files. adapter: { quirks, self, request, response, event } or nil.
--- target: { model, provider, capabilities }; quirks are set from the adapter.
--- asked: { model (what the client sent), id, created, request_id, prompt_tokens, stream_usage, strict }; all but model
--- may be nil. req: the request handle for adapter hooks.
+-- target: { model, provider }; quirks are set from the adapter.
+-- asked: { model (what the client sent), id, created, request_id, prompt_tokens, stream_usage }; all but model may be
+-- nil. req: the request handle for adapter hooks.
 function M.hop(client, provider, adapter, target, asked, req)
   adapter = adapter or {}
   target.quirks = target.quirks or adapter.quirks
@@ -63,9 +63,6 @@ function M.request(hop, body)
     local normal = client.request_to_normal(body, losses)
     body = provider.request_from_normal(normal, target, losses)
     complete_asked(asked, normal, target)
-    if asked.strict and #losses > 0 then
-      refuse(losses[1], "cannot be carried to " .. (target.provider or provider.name) .. " (strict is on)")
-    end
   end
   if adapter.request then body = adapter.request(adapter.self, hop.req, body) or body end
   return json.encode(body), losses

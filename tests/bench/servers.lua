@@ -98,15 +98,16 @@ M.gateway_core, M.load_core = 0, 1
 
 function M.certificates()
   if M.read_file(M.dir .. "/ca.pem") then return end
-  shell((
-    [[cd %s
-    && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj '/CN=bench ca' \
-    -keyout ca.key -out ca.pem 2>/dev/null && openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
-    -subj '/CN=localhost' -keyout up.key -out up.csr 2>/dev/null
-      && printf 'subjectAltName=DNS:localhost,IP:127.0.0.1' >up.ext &&
-    openssl x509 -req -in up.csr -CA ca.pem -CAkey ca.key -set_serial 2 -days 365 -extfile up.ext -out up.pem \
-      2>/dev/null]])
-    :format(M.dir))
+  local key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+  shell(table.concat({
+    "cd " .. M.dir,
+    "openssl req -x509 " .. key .. " -days 365 -subj '/CN=bench ca' -keyout ca.key -out ca.new 2>/dev/null",
+    "openssl req -new " .. key .. " -subj '/CN=localhost' -keyout up.key -out up.csr 2>/dev/null",
+    "printf 'subjectAltName=DNS:localhost,IP:127.0.0.1' >up.ext",
+    "openssl x509 -req -in up.csr -CA ca.new -CAkey ca.key -set_serial 2 -days 365 -extfile up.ext -out up.pem "
+      .. "2>/dev/null",
+    "mv ca.new ca.pem", -- last: where it stands, all of them do
+  }, " && "))
 end
 
 function M.simulator(name, options)

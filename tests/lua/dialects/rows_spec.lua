@@ -398,10 +398,39 @@ describe("sampling and limits", function()
     assert.is_nil(body.top_p)
     assert.is_nil(body.top_k)
     assert.are.equal(4, #losses)
-    body, losses = to_anthropic({ temperature = 0.2, top_p = 0.5 }, { one_sampling = true })
+    body, losses = to_anthropic({ temperature = 0.2, top_p = 0.5 }, { sampling = "one" })
     assert.are.equal(0.2, body.temperature)
     assert.is_nil(body.top_p)
     assert.are.same({ "top_p(not with temperature)" }, losses)
+  end)
+
+  it("sampling goes only to models that take it", function()
+    local claude, gpt = adapters.anthropic.quirks, adapters.openai.quirks
+    local given = { max_tokens = 9, temperature = 0.2, top_p = 0.5, top_k = 3 }
+    for _, model in ipairs { "claude-opus-4-7", "claude-opus-5-5", "claude-sonnet-5", "claude-haiku-5-5-20261001",
+      "claude-fable-5-1", "claude-of-tomorrow" } do
+      local body, losses = to_anthropic(given, claude, model)
+      assert.are.same({ [1] = "temperature", [2] = "top_p", [3] = "top_k" }, losses, model)
+      assert.is_nil(body.temperature or body.top_p or body.top_k)
+    end
+    local body, losses = to_anthropic({ temperature = 1, top_p = 1 }, claude, "claude-opus-4-7")
+    assert.is_nil(body.temperature or body.top_p)
+    assert.are.same({}, losses)
+    body, losses = to_anthropic(given, claude, "claude-sonnet-4-6")
+    assert.are.same({ 0.2, 3 }, { body.temperature, body.top_k })
+    assert.are.same({ "top_p(not with temperature)" }, losses)
+    assert.are.equal(0.5, to_anthropic(given, claude, "claude-3-5-haiku-latest").top_p)
+
+    given = { temperature = 0.2, top_p = 0.5 }
+    for _, model in ipairs { "o1", "o3-mini", "gpt-5-mini", "gpt-5.2", "gpt-6-sol", "gpt-6.1-sol" } do
+      body, losses = to_chat(given, gpt, model)
+      assert.is_nil(body.temperature or body.top_p)
+      assert.are.same({ "temperature", "top_p" }, losses, model)
+    end
+    body, losses = to_chat({ temperature = 0.2, thinking = { type = "disabled" } }, gpt, "gpt-5.2")
+    assert.are.same({ 0.2, "none" }, { body.temperature, body.reasoning_effort })
+    assert.are.same({}, losses)
+    assert.are.equal(0.5, to_chat(given, gpt, "gpt-4.1").top_p)
   end)
 
   it("TR-45 stop: a string or a list", function()
@@ -451,9 +480,6 @@ describe("sampling and limits", function()
     assert.are.same({ "container", "mcp_servers" }, losses)
   end)
 
-  it("strict: a loss is a refusal", function()
-    assert.are.equal("seed", refusal(to_anthropic, { seed = 1 }, nil, nil, { strict = true }).field)
-  end)
 end)
 
 describe("structured output", function()
@@ -502,9 +528,75 @@ describe("reasoning", function()
     local chat, losses = to_chat({ thinking = { type = "adaptive" }, output_config = { effort = "max" } })
     assert.are.equal("high", chat.reasoning_effort)
     assert.are.same({ "effort(max sent as high)" }, losses)
+    body, losses = to_anthropic({ reasoning = { max_tokens = 3000 } }, adapters.anthropic.quirks, "claude-opus-5")
+    assert.are.same({ type = "adaptive" }, body.thinking)
+    assert.are.same({ effort = "medium" }, body.output_config)
+    assert.are.same({ "reasoning.max_tokens(sent as effort)" }, losses)
     chat, losses = to_chat({ thinking = { type = "enabled", budget_tokens = 2048 } }, { reasoning = "none" })
     assert.is_nil(chat.reasoning_effort)
     assert.are.same({ "thinking" }, losses)
+  end)
+
+  it("an effort that the model does not know becomes the nearest", function()
+    local claude, gpt = adapters.anthropic.quirks, adapters.openai.quirks
+    local rows = { { "gpt-5", "minimal", "minimal" }, { "gpt-5.1", "minimal", "low" }, { "gpt-5.1", "xhigh", "high" },
+      { "gpt-5.2", "xhigh", "xhigh" }, { "gpt-5.4", "max", "xhigh" }, { "gpt-5.6-sol", "max", "max" },
+      { "gpt-6.2-sol", "minimal", "low" }, { "o3", "max", "high" }, { "gpt-5.2", "ultra", "high" } }
+    for _, row in ipairs(rows) do
+      local model, asked, sent = row[1], row[2], row[3]
+      local chat, losses = to_chat({ thinking = { type = "adaptive" }, output_config = { effort = asked } }, gpt, model)
+      assert.are.equal(sent, chat.reasoning_effort, model)
+      assert.are.same(asked ~= sent and { "effort(" .. asked .. " sent as " .. sent .. ")" } or {}, losses)
+    end
+    rows = { { "claude-opus-4-6", "xhigh", "high" }, { "claude-opus-4-7", "xhigh", "xhigh" },
+      { "claude-sonnet-4-6", "max", "max" }, { "claude-sonnet-5", "minimal", "low" } }
+    for _, row in ipairs(rows) do
+      local model, asked, sent = row[1], row[2], row[3]
+      local body, losses = to_anthropic({ reasoning_effort = asked }, claude, model)
+      assert.are.equal(sent, body.output_config.effort, model)
+      assert.are.same(asked ~= sent and { "reasoning_effort(" .. asked .. " sent as " .. sent .. ")" } or {}, losses)
+    end
+    assert.has_error(function() to_chat({ output_config = { effort = "low" } }, { efforts = { lo = true } }) end)
+  end)
+
+  it("thinking is switched off in the model's own word, or turned down where it has none", function()
+    local claude = adapters.anthropic.quirks
+    for model, kind in pairs({ ["claude-opus-4-8"] = "disabled", ["claude-opus-5"] = "disabled",
+      ["claude-haiku-4-5"] = "disabled", ["claude-sonnet-5-5"] = "between_tools" }) do
+      local body, losses = to_anthropic({ reasoning_effort = "none" }, claude, model)
+      assert.are.same({ type = kind }, body.thinking, model)
+      assert.are.same({}, losses)
+    end
+    for _, model in ipairs { "claude-fable-5", "claude-opus-5-5", "claude-of-tomorrow" } do
+      local body, losses = to_anthropic({ reasoning_effort = "none" }, claude, model)
+      assert.is_nil(body.thinking)
+      assert.are.same({ effort = "low" }, body.output_config, model)
+      assert.are.same({ "reasoning_effort(none sent as low)" }, losses)
+    end
+    assert.is_nil(to_anthropic({ reasoning_effort = "none" }, claude, "claude-3-opus-latest").thinking)
+  end)
+
+  it("tools beside reasoning, and forced tools, only where the model takes them", function()
+    local claude, gpt = adapters.anthropic.quirks, adapters.openai.quirks
+    local tools = { tool("f", weather) }
+    for asked, lost in pairs({ required = "required", [false] = "tool" }) do
+      local choice = asked or { type = "function", ["function"] = { name = "f" } }
+      local body, losses = to_anthropic({ tools = tools, tool_choice = choice, parallel_tool_calls = false }, claude,
+        "claude-opus-5-5")
+      assert.are.same({ type = "auto", disable_parallel_tool_use = true }, body.tool_choice)
+      assert.are.same({ "tool_choice(" .. lost .. " sent as auto)" }, losses)
+      body, losses = to_anthropic({ tools = tools, tool_choice = choice }, claude, "claude-opus-5")
+      assert.are.equal(asked and "any" or "tool", body.tool_choice.type)
+      assert.are.same({}, losses)
+    end
+    local own = { { name = "f", input_schema = weather } }
+    local chat, losses = to_chat({ tools = own, output_config = { effort = "high" } }, gpt, "gpt-6-luna")
+    assert.are.equal("none", chat.reasoning_effort)
+    assert.are.same({ "effort(high not with tools)" }, losses)
+    chat, losses = to_chat({ tools = own }, gpt, "gpt-6-sol")
+    assert.are.equal("none", chat.reasoning_effort)
+    assert.are.same({}, losses)
+    assert.is_nil(to_chat({ tools = own }, gpt, "gpt-5.6-sol").reasoning_effort)
   end)
 
   it("TR-58 TR-59 signed and redacted thinking travels through a Chat client and returns byte-exact, first", function()

@@ -332,6 +332,28 @@ TEST(error_within_a_stream_is_passed_scrubbed_and_recorded) {
   buf_done(&trace);
 }
 
+/* A message is cut to 199 bytes, before it is scrubbed: half a key at the cut is no less secret. */
+TEST(key_that_the_cut_of_a_message_splits_is_scrubbed) {
+  static const char before[] = DELTA "data: {\"error\":{\"message\":\"",
+                    behind[] = " is wrong\",\"code\":\"boom\"}}\n\n";
+  struct buf all = {0}, body = {0}, trace = {0}, text = {0}, told = {0};
+  for (unsigned kept = 1; kept <= sizeof HOUSE_KEY; kept++) {
+    text.len = told.len = 0;
+    buf_text(&text, before);
+    for (unsigned i = kept; i < 199; i++) buf_byte(&text, 'x');
+    buf_fill(&text, "%s%s", HOUSE_KEY, behind);
+    buf_byte(&text, '\0');
+    struct mock_script script = {.text = text.ptr};
+    alone(false, mock_serve, &script, NULL, ASK_STREAM, &all, &body, &trace);
+    CHECK(has(buf_view(&trace), "\"class\":\"stream_error\""));
+    buf_fill(&told, "x%.*s\"", (int)kept, kept < 4 ? HOUSE_KEY : "***********************");
+    if (kept < sizeof HOUSE_KEY) CHECK(has(buf_view(&trace), (buf_byte(&told, '\0'), told.ptr)));
+    CHECK(!has(buf_view(&trace), "sk-p"));
+  }
+  struct buf *const made[] = {&all, &body, &trace, &text, &told};
+  for (unsigned i = 0; i < 5; i++) buf_done(made[i]);
+}
+
 TEST(health_counts_the_providers_faults_only) {
   static const struct mock_script bad = {.status = 400, .text = "{}"}, broken = {.status = 500, .text = "{}"};
   struct buf all = {0}, body = {0}, trace = {0};

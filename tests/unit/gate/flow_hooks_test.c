@@ -19,7 +19,7 @@ static struct {
   enum fault_code fault;
   const char *order[4]; /* targets that route or retry adds */
   struct request *waiting;
-  unsigned routed, retried, built, forgot_attempt, forgot_request, finished;
+  unsigned routed, retried, built, forgot_attempt, forgot_request, finished, dropped;
   char last_class[32];
 } plan;
 
@@ -60,7 +60,7 @@ static enum hook_verdict hook_build(struct script *s, struct attempt *a, struct 
   (void)s;
   plan.built++;
   a->script_state = &plan;
-  a->body = arena_copy(&a->request->arena, SLICE("{\"translated\":1}"));
+  buf_text(&a->body, "{\"translated\":1}");
   a->losses = SLICE("top_k,seed");
   if (plan.build != HOOK_DONE) plan_fault(f);
   return plan.build;
@@ -102,6 +102,12 @@ static enum hook_verdict hook_error(struct script *s, struct attempt *a, struct 
   return plan.error;
 }
 
+static void drop_body(struct script *s, struct attempt *a) {
+  (void)s;
+  CHECK_SLICE(a->request->body, ASK_STREAM);
+  plan.dropped++;
+}
+
 static void forget_attempt(struct script *s, struct attempt *a) {
   (void)s;
   CHECK(a->script_state == &plan);
@@ -122,6 +128,7 @@ static const struct hooks hooks = {.route = hook_route,
                                    .event = hook_event,
                                    .finish = hook_finish,
                                    .error = hook_error,
+                                   .drop_body = drop_body,
                                    .forget_attempt = forget_attempt,
                                    .forget_request = forget_request};
 
@@ -332,8 +339,8 @@ TEST(whole_answer_is_translated) {
   CHECK_SLICE(buf_view(&s.body), "{\"in_other_words\":true}");
   CHECK(has(buf_view(&s.all), "\r\ncontent-type: application/json\r\n") &&
         has(buf_view(&s.all), "\r\nx-moongate-lossy: top_k,seed\r\n"));
-  CHECK_SLICE(mock_body_of(&s.a->last), "{\"translated\":1}");
-  CHECK(has(buf_view(&s.a->last), "anthropic-version: 2023-06-01\r\n"));
+  CHECK_SLICE(mock_body_of(mock_last(s.a)), "{\"translated\":1}");
+  CHECK(has(buf_view(mock_last(s.a)), "anthropic-version: 2023-06-01\r\n"));
   plan.answer = HOOK_FAILED;
   plan.fault = FAULT_SCRIPT_FAILED;
   CHECK_INT(stage_ask(&s, ASK), 500);

@@ -63,9 +63,9 @@ TEST(whole_answer_and_body_pass_byte_exact) {
   CHECK(has(buf_view(&all), "x-request-id: req_"));
   CHECK(!has(buf_view(&all), "up-1") && !has(buf_view(&all), "cookie") && !has(buf_view(&all), "org-secret"));
   CHECK(!has(buf_view(&all), "nginx"));
-  struct slice sent = buf_view(&m->last);
+  struct slice sent = buf_view(mock_last(m));
   CHECK(slice_starts(sent, SLICE("POST /v1/chat/completions HTTP/1.1\r\n")));
-  CHECK_SLICE(mock_body_of(&m->last),
+  CHECK_SLICE(mock_body_of(mock_last(m)),
               "{ \"messages\" : [ ], \"model\":\"model-1\",\"unknown\": {\"a\":[1.0,1e2]},\"temperature\":0.70}");
   CHECK_INT(count_of(sent, "authorization:"), 1);
   CHECK(has(sent, "\r\nauthorization: Bearer " HOUSE_KEY "\r\n"));
@@ -98,13 +98,13 @@ TEST(anthropic_headers_of_the_client_win_over_the_adapters) {
             200);
   CHECK_SLICE(buf_view(&body), script.text);
   CHECK(has(buf_view(&all), "\r\nrequest-id: req_"));
-  CHECK_INT(count_of(buf_view(&m->last), "anthropic-version: "), 1);
-  CHECK(has(buf_view(&m->last), "anthropic-version: 2024-01-01\r\n") &&
-        has(buf_view(&m->last), "anthropic-beta: x,y\r\n"));
-  CHECK(slice_starts(buf_view(&m->last), SLICE("POST /v1/messages ")));
-  CHECK_SLICE(mock_body_of(&m->last), "{\"model\":\"other\",\"max_tokens\":1,\"messages\":[]}");
+  CHECK_INT(count_of(buf_view(mock_last(m)), "anthropic-version: "), 1);
+  CHECK(has(buf_view(mock_last(m)), "anthropic-version: 2024-01-01\r\n") &&
+        has(buf_view(mock_last(m)), "anthropic-beta: x,y\r\n"));
+  CHECK(slice_starts(buf_view(mock_last(m)), SLICE("POST /v1/messages ")));
+  CHECK_SLICE(mock_body_of(mock_last(m)), "{\"model\":\"other\",\"max_tokens\":1,\"messages\":[]}");
   CHECK_INT(ask(&h, MESSAGES, "", "{\"model\":\"fast\",\"max_tokens\":1,\"messages\":[]}", &all, &body), 200);
-  CHECK(has(buf_view(&m->last), "anthropic-version: 2023-06-01\r\n"));
+  CHECK(has(buf_view(mock_last(m)), "anthropic-version: 2023-06-01\r\n"));
   struct slice trace = house_trace(&h);
   CHECK_INT(count_of(trace, "\"route\":\"direct\""), 1);
   buf_done(&all);
@@ -126,14 +126,14 @@ TEST(stream_passes_byte_exact_and_the_usage_chunk_is_stripped) {
       ": hello\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n" DELTA(
           "a") ": ping\n\n" DELTA("b") FINISH DONE);
   CHECK(has(buf_view(&all), "\r\ncache-control: no-cache, no-transform\r\nx-accel-buffering: no\r\n"));
-  CHECK_SLICE(mock_body_of(&m->last),
+  CHECK_SLICE(mock_body_of(mock_last(m)),
               "{\"model\":\"model-1\",\"stream_options\":{\"include_usage\":true},\"stream\":true,\"messages\":[]}");
   CHECK_INT(ask(&h, CHAT, "",
                 "{\"model\":\"fast\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"messages\":[]}",
                 &all, &body),
             200);
   CHECK_SLICE(buf_view(&body), script.text);
-  CHECK_SLICE(mock_body_of(&m->last),
+  CHECK_SLICE(mock_body_of(mock_last(m)),
               "{\"model\":\"model-1\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"messages\":[]}");
   struct slice trace = house_trace(&h);
   CHECK_INT(count_of(trace, "\n"), 2);

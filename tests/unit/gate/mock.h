@@ -42,7 +42,7 @@ struct mock {
   pthread_t thread;
   pthread_mutex_t lock;
   struct mock_peer peers[MOCK_PEERS];
-  struct buf last; /* the latest request, whole; under lock */
+  struct buf last; /* the latest request, whole; mock_last reads it */
 };
 
 static inline bool mock_send(struct mock_peer *p, const char *bytes, size_t len) {
@@ -82,6 +82,13 @@ static inline bool mock_request(struct mock_peer *p) {
     if (got <= 0) return false;
     p->in.len += (size_t)got;
   }
+}
+
+/* The latest request, when it has been answered. The lock orders the read behind the connection's thread. */
+static inline const struct buf *mock_last(struct mock *m) {
+  pthread_mutex_lock(&m->lock);
+  pthread_mutex_unlock(&m->lock);
+  return &m->last;
 }
 
 static inline struct slice mock_body_of(const struct buf *request) {

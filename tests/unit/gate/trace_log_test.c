@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "check.h"
+#include "gate/meter.h"
 #include "gate/trace.h"
 #include "wire/recorded.h"
 
@@ -138,7 +139,44 @@ TEST(lines_that_the_disk_refuses_are_counted_each) {
   for (unsigned i = 0; i < 5; i++) CHECK(trace_log_put(t, 0, SLICE("{}\n{}\n")));
   for (unsigned i = 0; trace_log_dropped(t) < 10 && i < 2000; i++) usleep(1000);
   CHECK_INT(trace_log_dropped(t), 10);
+  struct buf text = {0};
+  meter_write(&text);
+  buf_byte(&text, '\0');
+  CHECK(strstr(text.ptr, "\nmoongate_trace_records_dropped_total 10\n") != NULL);
+  buf_done(&text);
   trace_log_close(t);
+}
+
+static size_t resident_bytes(void) {
+  unsigned long all = 0, resident = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  CHECK(file != NULL && fscanf(file, "%lu %lu", &all, &resident) == 2);
+  if (file != NULL) fclose(file);
+  return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Three rings' worth, but never much at once: no more than that of the ring is ever touched. */
+TEST(ring_that_was_emptied_is_used_from_its_front) {
+  enum { LINE = 60000, LINES = 50 };
+  struct trace_log *t = opened(1);
+  struct stat there;
+  char *line = mem_alloc(LINE);
+  memset(line, 'z', LINE - 1);
+  line[LINE - 1] = '\n';
+  size_t before = 0;
+  for (unsigned i = 1; i <= LINES; i++) {
+    CHECK(trace_log_put(t, 0, slice_of(line, LINE)));
+    for (unsigned k = 0; k < 2000 && (stat(path, &there) != 0 || there.st_size < (off_t)i * LINE); k++) usleep(500);
+    usleep(500); /* the writer tells the ring after the file */
+    if (i == 2) before = resident_bytes();
+  }
+  size_t after = resident_bytes();
+  CHECK(after < before + 600000);
+  if (after >= before + 600000) fprintf(stderr, "grew by %zu bytes\n", after - before);
+  trace_log_close(t);
+  CHECK(stat(path, &there) == 0 && there.st_size == LINES * LINE);
+  mem_free(line);
+  unlink(path);
 }
 
 TEST(reopen_follows_a_rotated_file) {

@@ -46,7 +46,7 @@ struct provider {
   pthread_t thread;
   pthread_mutex_t lock;
   struct peer *peers;
-  char last[4096]; /* the latest request's head and body, cut; read it when the call is over */
+  char last[4096]; /* the latest request's head and body, cut; provider_last reads it */
 };
 
 static inline ssize_t peer_recv(struct peer *p, char *at, size_t room) {
@@ -94,6 +94,13 @@ static inline bool peer_request(struct peer *p) {
     if (got <= 0) return false;
     p->in.len += (size_t)got;
   }
+}
+
+/* The latest request, when the call is over. The lock orders the read behind the connection's thread. */
+static inline const char *provider_last(struct provider *v) {
+  pthread_mutex_lock(&v->lock);
+  pthread_mutex_unlock(&v->lock);
+  return v->last;
 }
 
 /* Waits until the other side closes, dropping what it sends; notes when. */

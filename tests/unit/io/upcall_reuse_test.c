@@ -222,7 +222,7 @@ static struct seen second_of(struct death d, unsigned *connections, unsigned *re
   loop_free(l);
   *connections = v->connections;
   *requests = v->requests;
-  if (s.ends) CHECK(strstr(v->last, "\r\n\r\n{\"again\":true}") != NULL);
+  if (s.ends) CHECK(strstr(provider_last(v), "\r\n\r\n{\"again\":true}") != NULL);
   provider_stop(v);
   return s;
 }

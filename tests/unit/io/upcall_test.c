@@ -17,7 +17,7 @@ TEST(one_call_sends_what_was_asked_and_tells_the_answer) {
            "content-type: application/json\r\ncontent-length: 13\r\nauthorization: Bearer " SECRET
            "\r\n\r\n{\"model\":\"m\"}",
            v->port);
-  CHECK_SLICE(slice_text(v->last), expected);
+  CHECK_SLICE(slice_text(provider_last(v)), expected);
   CHECK(s.times.started_ns <= s.times.connected_ns && s.times.connected_ns <= s.times.sent_ns);
   CHECK(s.times.sent_ns <= s.times.head_ns && s.times.head_ns <= s.times.ended_ns);
   CHECK(!s.times.reused);
@@ -103,8 +103,8 @@ TEST(proxies_and_netrc_of_the_environment_are_ignored) {
   call_once(&s, v->port, "POST", upstream_config_default);
   CHECK_INT(s.ends, 1);
   CHECK_INT(canary->connections, 0);
-  CHECK_INT(slice_find(slice_text(v->last), SLICE("Basic")), -1);
-  CHECK_INT(slice_find(slice_text(v->last), SLICE("canary-pw")), -1);
+  CHECK_INT(slice_find(slice_text(provider_last(v)), SLICE("Basic")), -1);
+  CHECK_INT(slice_find(slice_text(provider_last(v)), SLICE("canary-pw")), -1);
   for (size_t i = 0; i < 5; i++) unsetenv(names[i]);
   unlink(netrc);
   rmdir(home);

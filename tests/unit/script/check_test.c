@@ -85,11 +85,12 @@ TEST(scripts_with_a_mistake_are_refused) {
        "test.lua:1: models[1] must be a string, not 1"},
       {CHECK_ADAPTER, "return { api = 1, dialect = 'openai.chat',\n  errors = { { status = 400 } } }",
        "test.lua:2: errors[1] has no class"},
+      {CHECK_ADAPTER,
+       "return { api = 1, dialect = 'openai.chat', errors = {\n  { type = 'a', code = 'b', class = 'quota' } } }",
+       "test.lua:1: errors[1] may have a code or a type, not both"},
       {CHECK_ADAPTER, "return { api = 1, dialect = 'openai.chat', base_ulr = 'x' }",
        "test.lua:1: unknown key 'base_ulr' in an adapter; did you mean 'base_url'?"},
       {CHECK_DIALECT, "return { api = 1, name = 'x' }", "test.lua:1: a dialect needs 'request_to_normal'"},
-      {CHECK_EVAL, "return { api = 1, score = function() end, sampel = 0.1 }",
-       "test.lua:1: unknown key 'sampel' in an eval; did you mean 'sample'?"},
   };
   struct checked c;
   bed_init(&c.bed, (struct vm_options){0});
