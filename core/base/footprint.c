@@ -12,7 +12,7 @@
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -28,16 +28,17 @@ enum { GROWN_PAGES = 512 };
 
 static atomic_long least_pages; /* resident and no file's, since the last shrink or trim */
 
-/* 0 when the system does not tell. */
+/* statm says: size resident shared …, in pages (proc(5)). 0 when the system does not tell. */
 static long own_pages(void) {
-  char text[128] = "";
-  long resident = 0, shared = 0;
+  char text[128] = "", *at = text;
   int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   if (fd < 0) return 0;
   ssize_t got = read(fd, text, sizeof text - 1);
   close(fd);
-  if (got <= 0 || sscanf(text, "%*d %ld %ld", &resident, &shared) != 2) return 0;
-  return resident - shared;
+  if (got <= 0) return 0;
+  strtol(at, &at, 10);
+  long resident = strtol(at, &at, 10);
+  return resident - strtol(at, &at, 10);
 }
 
 bool footprint_has_grown(void) {
