@@ -64,7 +64,7 @@ function M.stop(server)
     if s == server then table.remove(running, i) end
   end
   os.execute("kill " .. server.pid .. " 2>/dev/null")
-  for _ = 1, 200 do
+  for _ = 1, 1500 do
     if not M.read_file("/proc/" .. server.pid .. "/stat") then return end
     if (M.read_file("/proc/" .. server.pid .. "/stat") or ""):match "%) Z" then return end
     socket.sleep(0.02)

@@ -59,7 +59,7 @@ TEST(what_is_refused_before_routing) {
       {"POST " CHAT " HTTP/1.1\r\nhost: x\r\ncontent-length: 36\r\n\r\n{\"model\":\"r\",\"mod\\u0065l\":\"s\",\"m\":1}",
        400, "\"code\":\"bad_json\"", ""},
       {"POST " MESSAGES " HTTP/1.1\r\nhost: x\r\ncontent-length: 13\r\n\r\n{\"model\":\"r\"}", 400,
-       "messages: `messages` is missing.", ""},
+       "\"message\":\"`messages` is missing.", ""},
       {"POST " CHAT " HTTP/1.1\r\nhost: x\r\ncontent-length: 9000000\r\n\r\n", 413, "\"code\":\"body_too_large\"",
        "x-request-id: req_"},
       {"POST " CHAT " HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", 400,
