@@ -55,32 +55,45 @@ bool slice_to_u64(struct slice s, uint64_t *out) {
   return true;
 }
 
-enum { SPARE_MAX = 16, SPARE_LEAST_BYTES = 32 << 10, SPARE_MOST_BYTES = 1 << 20, SPARE_ALL_BYTES = 4 << 20 };
-
-/* The thread's own; the last one put is the first one taken. */
-static _Thread_local struct spare {
-  struct buf bufs[SPARE_MAX];
+/* The thread's own; the last one put is the first one taken. Small ones have a shelf of their own, so that they never
+ * crowd out the large. */
+struct shelf {
+  size_t least_bytes, most_bytes, all_bytes;
+  struct buf bufs[16];
   unsigned count;
   size_t bytes;
-  bool keeps;
-} spare;
+};
+
+static _Thread_local bool keeps_spare;
+static _Thread_local struct shelf shelves[] = {
+    {.least_bytes = 1 << 10, .most_bytes = (32 << 10) - 1, .all_bytes = 512 << 10},
+    {.least_bytes = 32 << 10, .most_bytes = 1 << 20, .all_bytes = 4 << 20},
+};
+enum { SHELVES = sizeof shelves / sizeof *shelves };
+
+static struct shelf *shelf_of(size_t bytes) {
+  for (unsigned i = 0; i < SHELVES; i++)
+    if (bytes >= shelves[i].least_bytes && bytes <= shelves[i].most_bytes) return &shelves[i];
+  return NULL;
+}
 
 static bool spare_put(const struct buf *b) {
-  if (!spare.keeps || b->cap < SPARE_LEAST_BYTES || b->cap > SPARE_MOST_BYTES) return false;
-  if (spare.count == SPARE_MAX || spare.bytes + b->cap > SPARE_ALL_BYTES) return false;
-  spare.bufs[spare.count++] = *b;
-  spare.bytes += b->cap;
+  struct shelf *s = keeps_spare ? shelf_of(b->cap) : NULL;
+  if (s == NULL || s->count == sizeof s->bufs / sizeof *s->bufs || s->bytes + b->cap > s->all_bytes) return false;
+  s->bufs[s->count++] = *b;
+  s->bytes += b->cap;
   return true;
 }
 
 /* One that fits without wasting more than three times its use. */
 static bool spare_take(struct buf *b, size_t need) {
-  for (unsigned i = spare.count; i-- > 0;) {
-    struct buf found = spare.bufs[i];
+  struct shelf *s = shelf_of(need);
+  for (unsigned i = s != NULL ? s->count : 0; i-- > 0;) {
+    struct buf found = s->bufs[i];
     if (found.cap < need || found.cap / 4 > need) continue;
-    memmove(&spare.bufs[i], &spare.bufs[i + 1], (spare.count - i - 1) * sizeof found);
-    spare.count--;
-    spare.bytes -= found.cap;
+    memmove(&s->bufs[i], &s->bufs[i + 1], (s->count - i - 1) * sizeof found);
+    s->count--;
+    s->bytes -= found.cap;
     *b = (struct buf){.ptr = found.ptr, .cap = found.cap};
     return true;
   }
@@ -88,9 +101,11 @@ static bool spare_take(struct buf *b, size_t need) {
 }
 
 void buf_keep_spare(bool keep) {
-  spare.keeps = keep;
-  while (!keep && spare.count > 0) mem_free(spare.bufs[--spare.count].ptr);
-  if (!keep) spare.bytes = 0;
+  keeps_spare = keep;
+  for (unsigned i = 0; !keep && i < SHELVES; i++) {
+    while (shelves[i].count > 0) mem_free(shelves[i].bufs[--shelves[i].count].ptr);
+    shelves[i].bytes = 0;
+  }
 }
 
 void buf_done(struct buf *b) {
@@ -98,15 +113,14 @@ void buf_done(struct buf *b) {
   *b = (struct buf){0};
 }
 
-char *buf_reserve(struct buf *b, size_t bytes) {
+char *buf_grow(struct buf *b, size_t bytes) {
   size_t need = b->len + bytes + BUF_SLACK;
   must(need >= bytes);
-  if (need > b->cap && !(b->ptr == NULL && need >= SPARE_LEAST_BYTES && spare_take(b, need))) {
-    size_t cap = b->cap < 256 ? 256 : b->cap * 2;
-    if (cap < need) cap = need;
-    b->ptr = mem_resize(b->ptr, cap);
-    b->cap = cap;
-  }
+  if (b->ptr == NULL && spare_take(b, need)) return b->ptr;
+  size_t cap = b->cap < 256 ? 256 : b->cap * 2;
+  if (cap < need) cap = need;
+  b->ptr = mem_resize(b->ptr, cap);
+  b->cap = cap;
   return b->ptr + b->len;
 }
 
@@ -122,14 +136,25 @@ void buf_fill(struct buf *b, const char *format, ...) {
   b->len += (size_t)len;
 }
 
+static const char pairs[] =
+    "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445"
+    "46474849505152535455565758596061626364656667686970717273747576777879808182838485868788899091"
+    "9293949596979899";
+
+void digits_fill(char *at, uint64_t number, unsigned count) {
+  for (; count >= 2; count -= 2, number /= 100) memcpy(at + count - 2, pairs + number % 100 * 2, 2);
+  if (count > 0) *at = (char)('0' + number % 10);
+}
+
 size_t digits_u64(char *at, uint64_t number) {
   if (number < 10) {
     *at = (char)('0' + number);
     return 1;
   }
-  size_t count = 1;
-  for (uint64_t rest = number; rest >= 10; rest /= 10) count++;
-  for (size_t i = count; i-- > 0; number /= 10) at[i] = (char)('0' + number % 10);
+  unsigned count = 2;
+  for (uint64_t limit = 100; number >= limit; limit *= 10)
+    if (++count == 20) break;
+  digits_fill(at, number, count);
   return count;
 }
 

@@ -68,20 +68,26 @@ struct buf {
 enum { BUF_SLACK = 64 };
 
 void buf_done(struct buf *b); /* frees and empties */
-/* Room for `bytes` more behind len; returns where to write. Does not change len. */
-char *buf_reserve(struct buf *b, size_t bytes);
+char *buf_grow(struct buf *b, size_t bytes); /* the slow half of buf_reserve */
 static inline void buf_append(struct buf *b, const void *bytes, size_t len);
 void buf_fill(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3))); /* never on the hot path */
 void buf_u64(struct buf *b, uint64_t number);                                                /* decimal */
 void buf_i64(struct buf *b, int64_t number);
 void buf_drop_front(struct buf *b, size_t bytes);
 
-/* From now on this thread keeps a few large buffers (32 KiB to 1 MiB, 4 MiB in all) that buf_done would free, the last
- * used first: a body then lands in memory that is mapped already, and warm. buf_keep_spare(false) frees them. */
+/* From now on this thread keeps a few buffers that buf_done would free (1 to 32 KiB, 512 KiB in all; 32 KiB to 1 MiB,
+ * 4 MiB in all), the last used first: a body then lands in memory that is mapped already, and warm.
+ * buf_keep_spare(false) frees them. */
 void buf_keep_spare(bool keep);
 
+/* Room for `bytes` more behind len; returns where to write. Does not change len. */
+static inline char *buf_reserve(struct buf *b, size_t bytes) {
+  if (b->cap >= b->len + BUF_SLACK && b->cap - b->len - BUF_SLACK >= bytes) return b->ptr + b->len;
+  return buf_grow(b, bytes);
+}
+
 static inline void buf_append(struct buf *b, const void *bytes, size_t len) {
-  char *at = b->cap - b->len >= len + BUF_SLACK && b->ptr != NULL ? b->ptr + b->len : buf_reserve(b, len);
+  char *at = buf_reserve(b, len);
   if (len > 0) memcpy(at, bytes, len);
   b->len += len;
 }
@@ -104,5 +110,7 @@ static inline struct slice buf_view(const struct buf *b) {
 
 /* Writes the decimal digits of `number` at `at` (20 bytes at most) and returns how many. */
 size_t digits_u64(char *at, uint64_t number);
+/* Writes the last `count` decimal digits of `number`, leading zeros included. */
+void digits_fill(char *at, uint64_t number, unsigned count);
 
 #endif

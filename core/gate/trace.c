@@ -28,13 +28,15 @@ static void put_bool(struct buf *out, bool yes) {
 }
 
 static void put_fraction(struct buf *out, uint64_t whole, uint64_t part, unsigned digits) {
-  char text[20];
-  buf_u64(out, whole);
-  if (part == 0) return;
-  for (unsigned i = digits; i-- > 0; part /= 10) text[i] = (char)('0' + part % 10);
-  while (text[digits - 1] == '0') digits--;
-  buf_byte(out, '.');
-  buf_append(out, text, digits);
+  char *to = buf_reserve(out, 20 + 1 + 20);
+  size_t len = digits_u64(to, whole);
+  if (part > 0) {
+    to[len++] = '.';
+    digits_fill(to + len, part, digits);
+    len += digits;
+    while (to[len - 1] == '0') len--;
+  }
+  out->len += len;
 }
 
 static void put_ms(struct buf *out, uint64_t ns) {

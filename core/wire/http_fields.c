@@ -47,6 +47,50 @@ static bool is_blank(char byte) {
   return byte == ' ' || byte == '\t';
 }
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+
+enum { BLOCK = 16 };
+
+static __m128i between(__m128i bytes, char low, char high) {
+  return _mm_and_si128(_mm_cmpgt_epi8(bytes, _mm_set1_epi8((char)(low - 1))),
+                       _mm_cmplt_epi8(bytes, _mm_set1_epi8((char)(high + 1))));
+}
+
+/* Behind the letters, digits and dashes that a name begins with, nearly always all of it. */
+static const char *skip_plain_name(const char *at, const char *end) {
+  for (; end - at >= BLOCK; at += BLOCK) {
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i plain = between(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z');
+    plain = _mm_or_si128(plain, _mm_or_si128(between(bytes, '0', '9'), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-'))));
+    unsigned other = (unsigned)_mm_movemask_epi8(plain) ^ 0xffff;
+    if (other != 0) return at + __builtin_ctz(other);
+  }
+  return at;
+}
+
+/* The first byte that is below 0x20 or 0x7f; within the last bytes before end it may be one that is neither. */
+static const char *skip_visible(const char *at, const char *end) {
+  for (; end - at >= BLOCK; at += BLOCK) {
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+    unsigned found = (unsigned)_mm_movemask_epi8(_mm_or_si128(control, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f))));
+    if (found != 0) return at + __builtin_ctz(found);
+  }
+  return at;
+}
+#else
+static const char *skip_plain_name(const char *at, const char *end) {
+  (void)end;
+  return at;
+}
+
+static const char *skip_visible(const char *at, const char *end) {
+  (void)end;
+  return at;
+}
+#endif
+
 /* Nonzero when one of eight bytes is below 0x20 or is 0x7f. */
 static uint64_t controls_in(const char *at) {
   const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
@@ -129,14 +173,20 @@ enum http_verdict http_fields_read(const char *at, const char *end, unsigned hea
                                    struct http_framing *framing, const char **after, struct http_refusal *why) {
   unsigned count = 0;
   for (;;) {
-    const char *line = at, *lf = memchr(at, '\n', (size_t)(end - at));
-    if (lf == NULL) return HTTP_MORE;
-    if (lf == line || lf[-1] != '\r') return http_refuse(why, 400, "a line that ends with LF without CR");
-    if (lf - 1 == line) {
+    const char *line = at;
+    if (end - at >= 2 && at[0] == '\r' && at[1] == '\n') {
       out->header_count = (uint16_t)count;
-      *after = lf + 1;
+      *after = at + 2;
       return HTTP_COMPLETE;
     }
+    /* Nearly every line is a plain name, a colon, and bytes up to a CR LF without a control between them. */
+    const char *lf = NULL;
+    at = skip_plain_name(line, end);
+    const char *cr = skip_visible(at, end);
+    bool is_clean = end - cr >= 2 && cr[0] == '\r' && cr[1] == '\n';
+    if (is_clean) lf = cr + 1;
+    else if ((lf = memchr(line, '\n', (size_t)(end - line))) == NULL) return HTTP_MORE;
+    if (lf == line || lf[-1] != '\r') return http_refuse(why, 400, "a line that ends with LF without CR");
     while (http_byte_is(*at, HTTP_BYTE_TOKEN)) at++;
     if (*at != ':' || at == line) return refuse_name(line, at, why);
     struct slice name = {line, (size_t)(at - line)};
@@ -145,7 +195,8 @@ enum http_verdict http_fields_read(const char *at, const char *end, unsigned hea
     while (at < stop && is_blank(*at)) at++;
     while (stop > at && is_blank(stop[-1])) stop--;
     struct slice value = {at, (size_t)(stop - at)};
-    if (!value_is_clean(value.ptr, value.len)) return http_refuse(why, 400, "a control byte in a header value");
+    if (!is_clean && !value_is_clean(value.ptr, value.len))
+      return http_refuse(why, 400, "a control byte in a header value");
     if (count == headers_max) return http_refuse(why, 431, "too many headers");
     out->headers[count++] = (struct http_header){name, value};
     note_framing(name, value, out, framing);

@@ -41,7 +41,22 @@ static inline unsigned json_mask_special(const char *at, unsigned *high) {
   *high = (unsigned)_mm_movemask_epi8(block);
   return (unsigned)_mm_movemask_epi8(_mm_or_si128(special, control));
 }
+
+/* How many of the JSON_BLOCK bytes at `at` are blanks of JSON before one that is none. */
+static inline unsigned json_blanks_in_front(const char *at) {
+  __m128i block = _mm_loadu_si128((const __m128i *)(const void *)at);
+  __m128i blank = _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8(' ')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\n')));
+  blank = _mm_or_si128(blank, _mm_cmpeq_epi8(block, _mm_set1_epi8('\r')));
+  blank = _mm_or_si128(blank, _mm_cmpeq_epi8(block, _mm_set1_epi8('\t')));
+  return (unsigned)__builtin_ctz(~(unsigned)_mm_movemask_epi8(blank));
+}
 #else
+static inline unsigned json_blanks_in_front(const char *at) {
+  unsigned i = 0;
+  while (i < JSON_BLOCK && (at[i] == ' ' || at[i] == '\n' || at[i] == '\r' || at[i] == '\t')) i++;
+  return i;
+}
+
 static inline uint64_t json_mask_quotes(const char *at) {
   uint64_t mask = 0;
   for (unsigned i = 0; i < 64; i++) mask |= (uint64_t)(at[i] == '"') << i;

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "wire/json.h"
+#include "wire/json_simd.h"
 #include "wire/json_utf8.h"
 
 #ifdef __x86_64__
@@ -209,18 +210,41 @@ static const char *(*string_end_here(void))(struct skim *s, const char *at) {
   return string_end_plain;
 }
 
+/* To the closing quote of the string that opens at `at`. Keys and most values of an answer are short and plain: they
+ * end within a block or two, seen here; what is longer, or holds anything but printable ASCII, is taken in
+ * large blocks from there. */
+static ALWAYS_INLINE const char *string(struct skim *s, const char *at) {
+  s->opened = at++;
+  for (unsigned block = 0; block < 2; block++, at += JSON_BLOCK) {
+    unsigned high, seen = json_mask_special(at, &high);
+    if ((seen | high) == 0) continue;
+    const char *first = at + json_mask_first(seen | high);
+    if (*first == '"' && first < s->end) return first;
+    break;
+  }
+  return at < s->end ? s->string_end(s, at) : fail(s, s->opened, "a string that is not closed");
+}
+
 /* ---- the rest of the grammar. Each takes the first byte of its value, and gives the byte behind it or NULL. */
 
-static const char *blanks(const struct skim *s, const char *at) {
-  while (at < s->end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) at++;
-  return at;
+/* Of a text that is set out in lines: what indents one. */
+static const char *indent_end(const struct skim *s, const char *at) {
+  unsigned blank = JSON_BLOCK;
+  for (; blank == JSON_BLOCK && at < s->end; at += blank) blank = json_blanks_in_front(at);
+  return at < s->end ? at : s->end;
 }
 
-static bool is_digit(const struct skim *s, const char *at) {
-  return at < s->end && *at >= '0' && *at <= '9';
+/* None, or one, nearly always. At the end of the text one more may be passed by; nothing there is believed. */
+static ALWAYS_INLINE const char *blanks(const struct skim *s, const char *at) {
+  if ((unsigned char)*at > ' ') return at;
+  return *at == ' ' && (unsigned char)at[1] > ' ' ? at + 1 : indent_end(s, at);
 }
 
-static const char *digits(const struct skim *s, const char *at) {
+static ALWAYS_INLINE bool is_digit(const struct skim *s, const char *at) {
+  return (unsigned char)(*at - '0') < 10 && at < s->end;
+}
+
+static ALWAYS_INLINE const char *digits(const struct skim *s, const char *at) {
   while (is_digit(s, at)) at++;
   return at;
 }
@@ -244,77 +268,36 @@ static const char *number_end(const struct skim *s, const char *at) {
   return at;
 }
 
-static const char *number(struct skim *s, const char *at) {
-  const char *end = number_end(s, at);
-  return end != NULL ? end : fail(s, at, "not a number");
-}
-
 static const char *word(struct skim *s, const char *at, const char *text, size_t len) {
   if ((size_t)(s->end - at) < len || memcmp(at, text, len) != 0) return fail(s, at, "neither true nor false nor null");
   return at + len;
 }
 
-/* The opening quote of a key → the first byte of its value. *key gets the raw key with its quotes. */
-static const char *key(struct skim *s, const char *at, struct slice *raw) {
+/* The opening quote of a key → the first byte of its value. *close gets its closing quote. */
+static ALWAYS_INLINE const char *key(struct skim *s, const char *at, const char **close) {
   if (at >= s->end) return fail(s, at, "ends too early");
   if (*at != '"') return fail(s, at, "a key is missing");
-  s->opened = at;
-  const char *close = s->string_end(s, at + 1);
-  if (close == NULL) return NULL;
-  *raw = slice_of(at, (size_t)(close + 1 - at));
-  at = blanks(s, close + 1);
+  if ((*close = string(s, at)) == NULL) return NULL;
+  at = blanks(s, *close + 1);
   if (at >= s->end) return fail(s, at, "ends too early");
   if (*at != ':') return fail(s, at, "a ':' is missing after a key");
   return blanks(s, at + 1);
 }
 
-/* Behind an element: ',' → the next one's first byte; the closing bracket → NULL with *done. */
-static const char *next_element(struct skim *s, const char *at, char closer, bool *done) {
+/* Behind an element: ',' → the next one's first byte; the closing bracket → the byte behind it, with *done. */
+static ALWAYS_INLINE const char *next_element(struct skim *s, const char *at, char closer, bool *done) {
   at = blanks(s, at);
   if (at >= s->end) return fail(s, at, "ends too early");
-  if (*at == closer) {
-    *done = true;
-    return at + 1;
-  }
-  if (*at != ',') return fail(s, at, closer == '}' ? "neither ',' nor '}'" : "neither ',' nor ']'");
-  return blanks(s, at + 1);
+  if (*at == ',') return blanks(s, at + 1);
+  if (*at != closer) return fail(s, at, closer == '}' ? "neither ',' nor '}'" : "neither ',' nor ']'");
+  *done = true;
+  return at + 1;
 }
 
-static const char *value(struct skim *s, const char *at, unsigned depth);
-
-static const char *object(struct skim *s, const char *at, unsigned depth) {
-  bool done = false;
-  struct slice ignored;
-  at = blanks(s, at + 1);
-  if (at < s->end && *at == '}') return at + 1;
-  while (!done) {
-    if ((at = key(s, at, &ignored)) == NULL || (at = value(s, at, depth)) == NULL) return NULL;
-    if ((at = next_element(s, at, '}', &done)) == NULL) return NULL;
-  }
-  return at;
-}
-
-static const char *array(struct skim *s, const char *at, unsigned depth) {
-  bool done = false;
-  at = blanks(s, at + 1);
-  if (at < s->end && *at == ']') return at + 1;
-  while (!done)
-    if ((at = value(s, at, depth)) == NULL || (at = next_element(s, at, ']', &done)) == NULL) return NULL;
-  return at;
-}
-
-/* depth: how many arrays and objects are open. */
-static const char *value(struct skim *s, const char *at, unsigned depth) {
-  if (at >= s->end) return fail(s, at, depth == 0 ? "no value" : "ends too early");
+/* Anything but an array or an object. */
+static ALWAYS_INLINE const char *scalar(struct skim *s, const char *at) {
   switch (*at) {
-  case '{':
-  case '[':
-    if (depth >= JSON_DEPTH_MAX) return fail(s, at, "nested too deep");
-    return *at == '{' ? object(s, at, depth + 1) : array(s, at, depth + 1);
-  case '"':
-    s->opened = at;
-    at = s->string_end(s, at + 1);
-    return at ? at + 1 : NULL;
+  case '"': return (at = string(s, at)) != NULL ? at + 1 : NULL;
   case 't': return word(s, at, "true", 4);
   case 'f': return word(s, at, "false", 5);
   case 'n': return word(s, at, "null", 4);
@@ -324,8 +307,47 @@ static const char *value(struct skim *s, const char *at, unsigned depth) {
   case ':': return fail(s, at, "a value is missing");
   default: break;
   }
-  if (*at == '-' || (*at >= '0' && *at <= '9')) return number(s, at);
-  return fail(s, at, "not a value");
+  if (*at != '-' && (unsigned char)(*at - '0') >= 10) return fail(s, at, "not a value");
+  const char *end = number_end(s, at);
+  return end != NULL ? end : fail(s, at, "not a number");
+}
+
+/* Whatever the value holds, without recursion: of each array and object that is open a bit says which of them it is.
+ * depth: how many are open around it. */
+static const char *value(struct skim *s, const char *at, unsigned depth) {
+  uint64_t objects[JSON_DEPTH_MAX / 64 + 1] = {0};
+  unsigned open = 0;
+  bool within_object = false;
+  const char *close;
+  for (;;) {
+    if (at >= s->end) return fail(s, at, depth + open == 0 ? "no value" : "ends too early");
+    bool opens_object = *at == '{';
+    if (opens_object || *at == '[') {
+      if (depth + open >= JSON_DEPTH_MAX) return fail(s, at, "nested too deep");
+      uint64_t bit = UINT64_C(1) << open % 64;
+      if (within_object) objects[open / 64] |= bit;
+      else objects[open / 64] &= ~bit;
+      open++;
+      within_object = opens_object;
+      at = blanks(s, at + 1);
+      if (at >= s->end || *at != (opens_object ? '}' : ']')) {
+        if (opens_object && (at = key(s, at, &close)) == NULL) return NULL;
+        continue;
+      }
+    } else if ((at = scalar(s, at)) == NULL) {
+      return NULL;
+    }
+    /* Behind a value, or before the end of an empty one: what it is the last element of ends here, too. */
+    for (;;) {
+      if (open == 0) return at;
+      bool done = false;
+      if ((at = next_element(s, at, within_object ? '}' : ']', &done)) == NULL) return NULL;
+      if (!done) break;
+      open--;
+      within_object = (objects[open / 64] >> open % 64 & 1) != 0;
+    }
+    if (within_object && (at = key(s, at, &close)) == NULL) return NULL;
+  }
 }
 
 static struct skim skim_of(struct slice text, struct json_fault *fault) {
@@ -418,14 +440,13 @@ static const char *fields_of(struct skim *s, const char *at, struct json_field *
   at = blanks(s, at + 1);
   if (at < s->end && *at == '}') return at + 1;
   while (!done) {
-    struct slice raw, name;
-    const char *from = key(s, at, &raw), *to = from ? value(s, from, 1) : NULL;
+    const char *opened = at, *close, *from = key(s, at, &close), *to = from ? value(s, from, 1) : NULL;
     if (to == NULL) return NULL;
-    name = slice_of(raw.ptr + 1, raw.len - 2);
+    struct slice name = slice_of(opened + 1, (size_t)(close - opened - 1));
     if (seen != NULL) {
-      if (!decode(seen, raw, &name)) return fail(s, raw.ptr, "too many escaped keys");
-      if (is_twin(seen, name)) return fail(s, raw.ptr, "a key that occurs twice");
-      keep(seen, name, raw.ptr);
+      if (!decode(seen, slice_of(opened, name.len + 2), &name)) return fail(s, opened, "too many escaped keys");
+      if (is_twin(seen, name)) return fail(s, opened, "a key that occurs twice");
+      keep(seen, name, opened);
     }
     for (size_t i = 0; i < count; i++) {
       if (fields[i].raw.ptr != NULL || !slice_eq(fields[i].key, name)) continue;

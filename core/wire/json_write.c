@@ -56,15 +56,17 @@ static char *put_one(char *out, const char **at, const char *end, bool checked) 
 
 enum { SHORT_BYTES = 48 };
 
-/* Names and numbers as text: short, and nearly always without anything to escape. */
+/* Names and numbers as text: short, and nearly always without anything to escape. They are judged where they have been
+ * copied to, for there a whole block may be read. */
 static bool put_short(struct buf *out, struct slice s) {
-  static const unsigned char special[256] = {[0 ... 0x1f] = 1, ['"'] = 1, ['\\'] = 1, [0x80 ... 0xff] = 1};
-  unsigned found = 0;
-  for (size_t i = 0; i < s.len; i++) found |= special[(unsigned char)s.ptr[i]];
-  if (found != 0) return false;
-  char *to = buf_reserve(out, s.len + 2);
-  *to = '"';
+  char *to = buf_reserve(out, SHORT_BYTES + JSON_BLOCK);
   memcpy(to + 1, s.ptr, s.len);
+  for (size_t at = 0; at < s.len; at += JSON_BLOCK) {
+    unsigned high, special = json_mask_special(to + 1 + at, &high);
+    special |= high;
+    if (special != 0 && json_mask_first(special) < s.len - at) return false;
+  }
+  *to = '"';
   to[s.len + 1] = '"';
   out->len += s.len + 2;
   return true;

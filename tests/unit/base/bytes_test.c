@@ -1,6 +1,8 @@
 /* bytes: slices, numbers, and a buffer that grows. */
 #include "base/bytes.h"
 
+#include <stdio.h>
+
 #include "check.h"
 
 TEST(comparing) {
@@ -102,6 +104,41 @@ TEST(reserving_does_not_change_the_length) {
   memset(buf_reserve(&b, 10000), 'y', 10000 + BUF_SLACK);
   CHECK_SLICE(buf_view(&b), "ab");
   buf_done(&b);
+}
+
+TEST(digits_of_every_length) {
+  char text[24], wanted[24];
+  uint64_t number = 9;
+  for (unsigned count = 1; count <= 20; count++, number = number * 10 + (count % 10)) {
+    for (uint64_t near = number - 1; near != number + 2; near++) {
+      size_t len = digits_u64(text, near);
+      CHECK_INT(len, snprintf(wanted, sizeof wanted, "%llu", (unsigned long long)near));
+      CHECK_SLICE(slice_of(text, len), wanted);
+    }
+  }
+  digits_fill(text, 7, 3);
+  CHECK_SLICE(slice_of(text, 3), "007");
+  digits_fill(text, 1234567, 4);
+  CHECK_SLICE(slice_of(text, 4), "4567");
+}
+
+/* A buffer that was given back comes again for a use of about its size, and is refused to one that would waste it. */
+TEST(spare_buffers) {
+  buf_keep_spare(true);
+  static const size_t sizes[] = {3000, 200000};
+  for (unsigned i = 0; i < 2; i++) {
+    struct buf first = {0}, again = {0}, small = {0};
+    buf_reserve(&first, sizes[i]);
+    const char *kept = first.ptr;
+    buf_done(&first);
+    buf_reserve(&small, sizes[i] / 5 + 1);
+    CHECK(small.ptr != kept);
+    buf_reserve(&again, sizes[i] - 100);
+    CHECK(again.ptr == kept && again.len == 0 && again.cap >= sizes[i]);
+    buf_done(&small);
+    buf_done(&again);
+  }
+  buf_keep_spare(false);
 }
 
 UNIT_MAIN()
