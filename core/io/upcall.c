@@ -18,17 +18,18 @@
 #include "io/upconn.h"
 #include "io/upstream.h"
 
-enum { READ_BYTES = 64 * 1024, SEND_PARTS = 16 };
+/* A body of up to JOINED_BYTES is copied behind its head: one piece is cheaper for the kernel than several. */
+enum { READ_BYTES = 64 * 1024, SEND_PARTS = 16, JOINED_BYTES = 4096 };
 
 struct upcall {
   struct upstream *upstream;
   struct upcall_events events;
   void *owner;
-  struct dial *dial;         /* while a connection is opened */
-  struct upconn *conn;       /* from then on, until the answer's end */
-  struct transfer *transfer; /* instead of these two with HTTP/2 */
-  char *head;                /* the request's head with the secret; NULL once it cannot be needed again */
-  size_t head_bytes;
+  struct dial *dial;                /* while a connection is opened */
+  struct upconn *conn;              /* from then on, until the answer's end */
+  struct transfer *transfer;        /* instead of these two with HTTP/2 */
+  struct buf head;                  /* the request's head, and a small body; empty once it cannot be needed again */
+  size_t secret_at, secret_bytes;   /* in head */
   uint64_t sent_bytes, total_bytes; /* of head and body */
   struct answer answer;
   struct buf held;      /* received, not yet handed over: part of a head, or what came before a pause */
@@ -70,10 +71,9 @@ void upcall_library_init(void) {
 /* ---- the end of a call ---- */
 
 static void wipe_head(struct upcall *c) {
-  if (c->head == NULL) return;
-  OPENSSL_cleanse(c->head, c->head_bytes);
-  mem_free(c->head);
-  c->head = NULL;
+  if (c->head.ptr == NULL) return;
+  OPENSSL_cleanse(c->head.ptr + c->secret_at, c->secret_bytes);
+  buf_done(&c->head);
 }
 
 /* After this no event is told. */
@@ -201,7 +201,7 @@ static int gather(const struct upcall *c, struct iovec *parts) {
   int count = 0;
   uint64_t skip = c->sent_bytes;
   for (int i = -1; i < c->body_parts && count < SEND_PARTS; i++) {
-    struct iovec part = i < 0 ? (struct iovec){c->head, c->head_bytes} : c->body[i];
+    struct iovec part = i < 0 ? (struct iovec){c->head.ptr, c->head.len} : c->body[i];
     if (skip >= part.iov_len) {
       skip -= part.iov_len;
       continue;
@@ -328,34 +328,34 @@ static const char *target_fault(struct slice target) {
   return NULL;
 }
 
-static char *put(char *at, struct slice s) {
-  if (s.len > 0) memcpy(at, s.ptr, s.len);
-  return at + s.len;
-}
-
-/* In one piece of the exact size: a buffer that grew would leave copies of the secret behind. */
+/* In one piece that never grows: a buffer that grew would leave copies of the secret behind. */
 static void write_head(struct upcall *c, const struct upcall_request *r, uint64_t body_bytes) {
-  char length[20 + 20];
-  size_t length_bytes = 0;
+  struct buf *head = &c->head;
+  size_t joined_bytes = body_bytes <= JOINED_BYTES ? (size_t)body_bytes : 0;
+  buf_reserve(head, r->method.len + r->target.len + c->upstream->host_line_bytes + r->headers.len + r->secret_line.len +
+                        joined_bytes + 80 /* the words below */);
+  size_t room = head->cap;
+  buf_slice(head, r->method);
+  buf_byte(head, ' ');
+  buf_slice(head, r->target);
+  buf_slice(head, SLICE(" HTTP/1.1\r\n"));
+  buf_append(head, c->upstream->host_line, c->upstream->host_line_bytes);
+  buf_slice(head, r->headers);
   if (body_bytes > 0 || (!slice_eq(r->method, SLICE("GET")) && !slice_eq(r->method, SLICE("HEAD")))) {
-    char *at = put(length, SLICE("content-length: "));
-    at += digits_u64(at, body_bytes);
-    length_bytes = (size_t)(put(at, SLICE("\r\n")) - length);
+    buf_slice(head, SLICE("content-length: "));
+    buf_u64(head, body_bytes);
+    buf_slice(head, SLICE("\r\n"));
   }
-  const struct slice parts[] = {r->method,
-                                SLICE(" "),
-                                r->target,
-                                SLICE(" HTTP/1.1\r\n"),
-                                slice_of(c->upstream->host_line, c->upstream->host_line_bytes),
-                                r->headers,
-                                slice_of(length, length_bytes),
-                                r->secret_line,
-                                SLICE("\r\n")};
-  enum { PARTS = sizeof parts / sizeof *parts };
-  for (size_t i = 0; i < PARTS; i++) c->head_bytes += parts[i].len;
-  char *at = c->head = mem_alloc(c->head_bytes);
-  for (size_t i = 0; i < PARTS; i++) at = put(at, parts[i]);
-  c->total_bytes = c->head_bytes + body_bytes;
+  c->secret_at = head->len;
+  c->secret_bytes = r->secret_line.len;
+  buf_slice(head, r->secret_line);
+  buf_slice(head, SLICE("\r\n"));
+  c->total_bytes = head->len + body_bytes;
+  if (joined_bytes > 0) {
+    for (int i = 0; i < c->body_parts; i++) buf_append(head, c->body[i].iov_base, c->body[i].iov_len);
+    c->body_parts = 0;
+  }
+  must(head->cap == room);
 }
 
 struct upcall *upcall_start(struct upstream *u, const struct upcall_request *request,

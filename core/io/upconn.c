@@ -77,7 +77,9 @@ ssize_t upconn_send(struct upconn *x, const struct iovec *parts, int count) {
   if (x->ssl != NULL) return uptls_send(x, parts, count);
   struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count};
   ssize_t sent;
-  do sent = sendmsg(x->fd, &message, MSG_NOSIGNAL);
+  do
+    sent = count == 1 ? send(x->fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL)
+                      : sendmsg(x->fd, &message, MSG_NOSIGNAL);
   while (sent < 0 && errno == EINTR);
   if (sent >= 0) return sent;
   return errno == EAGAIN ? 0 : UPCONN_LOST;
