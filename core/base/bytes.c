@@ -59,7 +59,7 @@ bool slice_to_u64(struct slice s, uint64_t *out) {
  * crowd out the large. */
 struct shelf {
   size_t least_bytes, most_bytes, all_bytes;
-  struct buf bufs[16];
+  struct buf bufs[32];
   unsigned count;
   size_t bytes;
 };

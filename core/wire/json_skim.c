@@ -161,10 +161,27 @@ AVX2 static ALWAYS_INLINE struct masks masks_avx2(const char *at, uint64_t carry
   return m;
 }
 
+/* Prose: printable ASCII without a quote or a backslash, which needs no further look. Below 0x20 and from 0x80 on are
+ * one range once 0x20 has been taken off. */
+AVX2 static ALWAYS_INLINE bool is_prose_avx2(const char *at) {
+  const __m256i quote = _mm256_set1_epi8('"'), backslash = _mm256_set1_epi8('\\'), blank = _mm256_set1_epi8(0x20);
+  const __m256i last = _mm256_set1_epi8(0x5f);
+  __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)at);
+  __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(at + 32));
+  __m256i odd = _mm256_or_si256(_mm256_or_si256(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(a, backslash)),
+                                _mm256_or_si256(_mm256_cmpeq_epi8(b, quote), _mm256_cmpeq_epi8(b, backslash)));
+  a = _mm256_sub_epi8(a, blank), b = _mm256_sub_epi8(b, blank);
+  __m256i plain = _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_max_epu8(a, last), last),
+                                   _mm256_cmpeq_epi8(_mm256_max_epu8(b, last), last));
+  return _mm256_testc_si256(_mm256_andnot_si256(odd, plain), _mm256_set1_epi8(-1));
+}
+
 AVX2 static const char *string_end_avx2(struct skim *s, const char *at) {
   const char *close = NULL;
   uint64_t carry = 0;
   for (;; at += 64) {
+    if (carry == 0)
+      while (at + 64 < s->end && is_prose_avx2(at)) at += 64;
     struct masks m = masks_avx2(at, carry);
     enum step step = string_step(s, at, &m, &carry, &close);
     if (step != STEP_ON) return step == STEP_CLOSED ? close : NULL;
@@ -191,10 +208,20 @@ AVX512 static ALWAYS_INLINE struct masks masks_avx512(const char *at, uint64_t c
   return m;
 }
 
+AVX512 static ALWAYS_INLINE bool is_prose_avx512(const char *at) {
+  __m512i bytes = _mm512_loadu_si512(at);
+  __mmask64 odd = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('"')) |
+                  _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\\')) |
+                  _mm512_cmpgt_epu8_mask(_mm512_sub_epi8(bytes, _mm512_set1_epi8(0x20)), _mm512_set1_epi8(0x5f));
+  return odd == 0;
+}
+
 AVX512 static const char *string_end_avx512(struct skim *s, const char *at) {
   const char *close = NULL;
   uint64_t carry = 0;
   for (;; at += 64) {
+    if (carry == 0)
+      while (at + 64 < s->end && is_prose_avx512(at)) at += 64;
     struct masks m = masks_avx512(at, carry);
     enum step step = string_step(s, at, &m, &carry, &close);
     if (step != STEP_ON) return step == STEP_CLOSED ? close : NULL;
