@@ -29,16 +29,28 @@ enum { GROWN_PAGES = 512 };
 static atomic_long least_pages; /* resident and no file's, since the last shrink or trim */
 
 /* statm says: size resident shared …, in pages (proc(5)). 0 when the system does not tell. */
-static long own_pages(void) {
+static long pages(long *shared) {
   char text[128] = "", *at = text;
   int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  *shared = 0;
   if (fd < 0) return 0;
   ssize_t got = read(fd, text, sizeof text - 1);
   close(fd);
   if (got <= 0) return 0;
   strtol(at, &at, 10);
   long resident = strtol(at, &at, 10);
-  return resident - strtol(at, &at, 10);
+  *shared = strtol(at, &at, 10);
+  return resident;
+}
+
+static long own_pages(void) {
+  long shared, resident = pages(&shared);
+  return resident - shared;
+}
+
+uint64_t footprint_resident_bytes(void) {
+  long shared;
+  return (uint64_t)pages(&shared) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 bool footprint_has_grown(void) {

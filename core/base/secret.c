@@ -49,6 +49,10 @@ struct slice secret_view(const struct secret *s) {
   return s ? slice_of(s->bytes, s->len) : slice_of(NULL, 0);
 }
 
+char *secret_place(struct secret *s) {
+  return s->bytes;
+}
+
 bool secret_equals(const struct secret *s, struct slice other) {
   return s != NULL && s->len == other.len && CRYPTO_memcmp(s->bytes, other.ptr, other.len) == 0;
 }

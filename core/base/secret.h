@@ -15,6 +15,7 @@ struct secret *secret_join(struct slice a, struct slice b,
                            struct slice c);       /* "authorization: Bearer " + key + "\r\n" */
 void secret_free(struct secret *s);               /* NULL is fine */
 struct slice secret_view(const struct secret *s); /* empty for NULL */
+char *secret_place(struct secret *s);             /* its bytes, for the owner of one that changes */
 /* In time that depends on the lengths only. */
 bool secret_equals(const struct secret *s, struct slice other);
 /* Overwrites memory in a way the compiler keeps. */

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/must.h"
@@ -215,12 +216,13 @@ static bool answer_take(struct conn *c, bool more_input) {
   loop_later_cancel(&c->later);
   exchange_over(c, EXCHANGE_FINISHED);
   if (c->phase == CONN_DEAD) return false;
-  if (keep && (more_input || !s->stopping)) {
+  if (keep) {
     c->phase = CONN_HEAD;
-    timer_set_ms(&c->timer, c->skip > 0 ? s->limits.head_ms : s->limits.keep_alive_ms);
+    uint32_t idle_ms = s->stopping ? LISTENER_GRACE_MS : s->limits.keep_alive_ms;
+    timer_set_ms(&c->timer, c->skip > 0 ? s->limits.head_ms : idle_ms);
     return true;
   }
-  if (keep || (client_closes && c->skip == 0 && !more_input)) conn_close(c, false);
+  if (client_closes && c->skip == 0 && !more_input) conn_close(c, false);
   else conn_linger(c);
   return false;
 }
@@ -403,6 +405,12 @@ static void conn_peer(struct conn *c, const struct sockaddr_storage *peer) {
 
 void conn_open(struct listener *s, int fd, const struct sockaddr_storage *peer) {
   struct conn *c = mem_new(struct conn);
+  must(event_assign(&c->readable, loop_base(s->loop), fd, EV_READ | EV_PERSIST, conn_readable, c) == 0);
+  if (event_add(&c->readable, NULL) != 0) { /* the kernel has no room to watch it */
+    close(fd);
+    mem_free(c);
+    return;
+  }
   c->listener = s;
   c->phase = s->tls ? CONN_HANDSHAKE : CONN_HEAD;
   c->later = (struct later){.call = conn_go_on, .owner = c};
@@ -413,6 +421,4 @@ void conn_open(struct listener *s, int fd, const struct sockaddr_storage *peer) 
   s->allocated++;
   timer_init(&c->timer, s->loop, conn_deadline, c);
   timer_set_ms(&c->timer, s->limits.head_ms);
-  must(event_assign(&c->readable, loop_base(s->loop), fd, EV_READ | EV_PERSIST, conn_readable, c) == 0);
-  must(event_add(&c->readable, NULL) == 0);
 }

@@ -36,6 +36,11 @@ enum {
 
 struct spare_block;
 
+struct door { /* a listening socket */
+  int fd;
+  struct event acceptable;
+};
+
 struct listener {
   struct loop *loop;
   struct tls_identity *tls;
@@ -45,11 +50,12 @@ struct listener {
   struct link conns;
   uint32_t open;      /* length of conns */
   uint32_t allocated; /* conns whose memory is not freed yet */
-  int fd;             /* -1 once stopped */
+  struct door *doors;
+  unsigned door_count; /* 0 once stopped */
   uint16_t port;
+  bool says_close; /* every answer that begins now ends its connection */
   bool stopping, closed;
-  bool accepting; /* the event below is added */
-  struct event acceptable;
+  bool accepting; /* the doors' events are added */
   struct timer retry;         /* after EMFILE */
   uint64_t complained_ns;     /* last log line about that */
   struct http_head head;      /* scratch for parsing: a head is copied into its exchange at its true length */

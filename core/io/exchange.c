@@ -168,7 +168,7 @@ static void begin(struct exchange *x, unsigned status) {
   must(!x->answered && !x->aborted);
   x->answered = true;
   x->bodyless = status == 204 || status == 304 || slice_eq(x->head->method, SLICE("HEAD"));
-  x->keep = x->head->keep_alive && !c->listener->stopping;
+  x->keep = x->head->keep_alive && !c->listener->says_close;
   if (c->phase != CONN_BODY) return;
   /* The body is not wanted any more. A short rest is skipped; a long one is cut, after the client could read the
    * answer. A client that waits for "100 Continue" may send it or not, and nobody could tell which. */

@@ -177,6 +177,8 @@ void loop_on_signal(struct loop *l, int signal_number, void (*call)(void *owner,
 
 struct loop *loop_new(void) {
   struct loop *l = mem_new(struct loop);
+  /* libevent's heap ends as ours does: it says so, and the process ends with 71. */
+  event_set_mem_functions(mem_alloc, mem_resize, mem_free);
   struct event_config *config = event_config_new();
   must(config != NULL);
   event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);

@@ -76,10 +76,16 @@ extern const struct server_limits server_limits_default;
 struct listener *listener_open(struct loop *l, const char *address, bool shared, struct tls_identity *tls,
                                const struct server_limits *limits, const struct service *service, void *owner,
                                struct err *e);
+/* The same on sockets that listen already (io/listen_socket.h), which it owns from now on. */
+struct listener *listener_open_on(struct loop *l, const int *fds, unsigned count, struct tls_identity *tls,
+                                  const struct server_limits *limits, const struct service *service, void *owner);
 uint16_t listener_port(const struct listener *s);
 uint32_t listener_connections(const struct listener *s); /* open now */
-/* No more accepts; every answer that begins from now on says `connection: close`, idle connections close. One that has
- * not sent a request yet may still do so for a second. */
+/* Every answer that begins from now on says `connection: close`; accepting goes on. */
+void listener_say_close(struct listener *s);
+/* That, and no more accepts. An idle connection may still send a request for LISTENER_GRACE_MS: its client may be about
+ * to, and does not know yet. */
+enum { LISTENER_GRACE_MS = 1000 };
 void listener_stop(struct listener *s);
 void listener_close(struct listener *s); /* closes every connection too; each open exchange gets closed(CLIENT_GONE) */
 /* New limits: deadlines from the next one set, the rest from the next head. */

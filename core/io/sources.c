@@ -47,16 +47,20 @@ static bool read_file(const char *path, struct buf *out, struct err *e) {
   struct stat about;
   bool fine = fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
   if (!fine) err_set(e, "%s: is not a file", path);
+  /* They are kept: of the size they have, and one byte more to see the end in. */
+  size_t room = fine && about.st_size < SOURCE_BYTES_MAX ? (size_t)about.st_size + 1 : 65536;
   while (fine) {
     if (out->len > SOURCE_BYTES_MAX) {
       fine = err_set(e, "%s: is larger than %d bytes", path, SOURCE_BYTES_MAX);
       break;
     }
-    ssize_t got = read(fd, buf_reserve(out, 65536), 65536);
+    ssize_t got = read(fd, buf_reserve(out, room), room);
     if (got == 0) break;
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fine = err_set(e, "%s: %s", path, strerror(errno));
     else out->len += (size_t)got;
+    if (fine && (size_t)got <= room) room -= (size_t)got;
+    if (room == 0) room = 65536;
   }
   close(fd);
   return fine;

@@ -29,7 +29,8 @@ struct transfers {
   struct multi multi;
   char *origin, *ca_file, *proxy; /* ca_file may be NULL */
   bool insecure, tls;
-  uint32_t connect_ms, idle_ms;
+  uint32_t connect_ms; /* with the handshake: libcurl has one clock for both */
+  uint32_t idle_ms;
   uint64_t body_bytes;
   unsigned spare_count;
   CURL *spare[EASIES_KEPT];
@@ -49,6 +50,8 @@ struct transfer {
   const struct iovec *body;
   int body_parts;
   uint64_t body_bytes, read_bytes; /* of the request's body: all, and what libcurl took */
+  uint64_t moved_ns;               /* when it last took some */
+  uint64_t dialled_ns;             /* when a TLS handshake began */
 
   struct buf head;        /* the answer's head as HTTP/1.1 text */
   struct buf held;        /* body bytes not yet told */
@@ -128,16 +131,27 @@ static size_t on_read(char *at, size_t one, size_t room, void *owner) {
     skip = 0;
   }
   t->read_bytes += total;
-  if (t->read_bytes == t->body_bytes && t->times->sent_ns == 0) t->times->sent_ns = clock_ns();
+  t->moved_ns = clock_ns();
+  if (t->read_bytes == t->body_bytes && t->times->sent_ns == 0) t->times->sent_ns = t->moved_ns;
   return total;
 }
 
 static int on_seek(void *owner, curl_off_t offset, int origin) {
   struct transfer *t = owner;
   if (origin != SEEK_SET || t->head_told) return CURL_SEEKFUNC_FAIL;
+  t->times->resent = t->times->sent_ns != 0;
   t->read_bytes = (uint64_t)offset;
   t->times->sent_ns = 0;
   return CURL_SEEKFUNC_OK;
+}
+
+/* libcurl makes the context of a handshake when TCP stands. */
+static CURLcode on_handshake(CURL *easy, void *tls, void *owner) {
+  (void)easy;
+  (void)tls;
+  struct transfer *t = owner;
+  t->dialled_ns = clock_ns();
+  return CURLE_OK;
 }
 
 /* ---- the end */
@@ -195,6 +209,19 @@ static void finished(void *owner, CURL *easy, CURLcode result) {
   t->result = result;
   note_times(t);
   loop_later(t->all->multi.loop, &t->tell);
+}
+
+enum upcall_phase transfer_phase(struct transfer *t, uint64_t *since_ns) {
+  struct upcall_times *times = t->times;
+  if (t->easy != NULL && !t->head_told) note_times(t);
+  if (t->head_told || t->easy == NULL) return UPCALL_BODY;
+  if (times->connected_ns != 0) {
+    bool sent = times->sent_ns != 0 || t->body_bytes == 0;
+    *since_ns = sent || t->moved_ns > times->connected_ns ? t->moved_ns : times->connected_ns;
+    return sent ? UPCALL_WAIT : UPCALL_SEND;
+  }
+  *since_ns = t->dialled_ns != 0 ? t->dialled_ns : times->started_ns;
+  return t->dialled_ns != 0 ? UPCALL_TLS : UPCALL_CONNECT;
 }
 
 static void tell_result(struct transfer *t) {
@@ -300,7 +327,7 @@ struct transfers *transfers_new(struct loop *l, const char *origin, const struct
   all->proxy = config->proxy ? mem_text(config->proxy, strlen(config->proxy)) : mem_text("", 0);
   all->insecure = config->insecure;
   all->tls = slice_starts(slice_text(origin), SLICE("https:"));
-  all->connect_ms = config->connect_ms;
+  all->connect_ms = config->connect_ms + (all->tls ? config->tls_ms : 0);
   all->idle_ms = config->idle_ms;
   all->body_bytes = config->body_bytes;
   multi_init(&all->multi, l, finished, all);
@@ -385,6 +412,10 @@ static void configure(struct transfer *t, const struct upcall_request *r) {
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, all->insecure ? 0L : 2L);
   if (all->ca_file != NULL) curl_easy_setopt(easy, CURLOPT_CAINFO, all->ca_file);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->nodes);
+  if (all->tls) {
+    curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_handshake);
+    curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, t);
+  }
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);

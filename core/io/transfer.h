@@ -33,5 +33,6 @@ struct transfer *transfer_start(struct transfers *all, const struct upcall_reque
  * fail too. */
 void transfer_cancel(struct transfer *t);
 void transfer_pause(struct transfer *t, bool on);
+enum upcall_phase transfer_phase(struct transfer *t, uint64_t *since_ns); /* as upcall_phase */
 
 #endif

@@ -36,6 +36,7 @@ struct upcall {
   struct slice *unread; /* while events are told: what is behind the present piece */
   const char *refused;  /* why it cannot even start */
   struct upcall_times times;
+  uint64_t since_ns; /* of the present phase */
   struct later later;
   bool over, paused;
   bool answered; /* a byte of an answer came */
@@ -63,8 +64,17 @@ static void need_read_buffer(void) {
 
 static void call_connect(struct upcall *c, bool may_reuse);
 
+static char *copy_text(const char *text) {
+  return mem_text(text, strlen(text));
+}
+
+static void *zeroed(size_t count, size_t bytes) {
+  return mem_zero(count * bytes);
+}
+
 void upcall_library_init(void) {
-  must(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+  /* libcurl's heap ends as ours does: it says so, and the process ends with 71. */
+  must(curl_global_init_mem(CURL_GLOBAL_DEFAULT, mem_alloc, mem_free, mem_resize, copy_text, zeroed) == CURLE_OK);
   signal(SIGPIPE, SIG_IGN); /* OpenSSL writes with write(2) */
 }
 
@@ -164,6 +174,7 @@ static void call_lost(struct upcall *c, bool orderly) {
     upconn_close(c->conn);
     c->conn = NULL;
     c->resent = true;
+    c->times.resent = c->times.sent_ns != 0;
     c->sent_bytes = 0;
     c->times.reused = false;
     c->times.connected_ns = c->times.sent_ns = 0;
@@ -213,11 +224,13 @@ static int gather(const struct upcall *c, struct iovec *parts) {
 }
 
 static void call_send(struct upcall *c) {
+  uint64_t before = c->sent_bytes;
   while (c->sent_bytes < c->total_bytes) {
     struct iovec parts[SEND_PARTS];
     int count = gather(c, parts);
     ssize_t took = upconn_send(c->conn, parts, count);
     if (took == 0) {
+      if (c->sent_bytes > before) c->since_ns = clock_ns();
       upconn_writing(c->conn, true);
       return;
     }
@@ -229,7 +242,7 @@ static void call_send(struct upcall *c) {
     }
     c->sent_bytes += (uint64_t)took;
   }
-  c->times.sent_ns = clock_ns();
+  c->times.sent_ns = c->since_ns = clock_ns();
   upconn_writing(c->conn, false);
   if (!c->times.reused) wipe_head(c);
 }
@@ -240,7 +253,7 @@ static void on_writable(void *owner) {
 
 static void on_opened(void *owner) {
   struct upcall *c = owner;
-  c->times.connected_ns = clock_ns();
+  c->times.connected_ns = c->since_ns = clock_ns();
   if (c->paused) upconn_reading(c->conn, false);
   call_send(c);
 }
@@ -259,20 +272,20 @@ static void on_dialled(void *owner, const struct dial_result *result) {
     call_fail(c, UPCALL_CONNECT, result->timed_out ? UPCALL_TIMEOUT : UPCALL_REFUSED, result->text);
     return;
   }
-  uint64_t spent_ms = (clock_ns() - c->times.started_ns) / 1000000, allowed_ms = c->upstream->connect_ms;
-  c->conn =
-      upconn_new(c->upstream, result->fd, (uint32_t)(spent_ms < allowed_ms ? allowed_ms - spent_ms : 1), &as_user, c);
+  c->since_ns = clock_ns();
+  c->conn = upconn_new(c->upstream, result->fd, c->upstream->tls_ms, &as_user, c);
   if (upconn_is_open(c->conn)) on_opened(c);
 }
 
 static void call_connect(struct upcall *c, bool may_reuse) {
   c->conn = may_reuse ? upstream_take_idle(c->upstream) : NULL;
   if (c->conn == NULL) {
+    c->since_ns = clock_ns();
     c->dial = dial_start(&c->upstream->dialer, on_dialled, c);
     return;
   }
   upconn_serve(c->conn, &as_user, c);
-  c->times.connected_ns = c->times.started_ns;
+  c->times.connected_ns = c->since_ns = c->times.started_ns;
   c->times.reused = true;
   call_send(c);
 }
@@ -403,6 +416,14 @@ static bool answer_is_here(struct upcall *c) {
   do step = answer_next(&c->answer, in, &head, &piece, &why);
   while (step == ANSWER_BODY);
   return step == ANSWER_END && may_keep(c, in->len);
+}
+
+enum upcall_phase upcall_phase(const struct upcall *c, uint64_t *since_ns) {
+  *since_ns = c->since_ns;
+  if (c->transfer != NULL) return transfer_phase(c->transfer, since_ns);
+  if (c->dial != NULL) return UPCALL_CONNECT;
+  if (c->conn != NULL && !upconn_is_open(c->conn)) return UPCALL_TLS;
+  return phase_of(c);
 }
 
 void upcall_cancel(struct upcall *c) {

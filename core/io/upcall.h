@@ -30,7 +30,8 @@ struct upstream_config {
   const char *proxy;         /* NULL: none, whatever the environment says */
   bool http2;                /* libcurl transfers with ALPN h2 (prior knowledge on http://) */
   bool insecure;             /* no verification; main/ warns loudly */
-  uint32_t connect_ms;       /* DNS + TCP + TLS. 3,000 + 3,000 */
+  uint32_t connect_ms;       /* DNS and TCP. 3,000 */
+  uint32_t tls_ms;           /* the handshake. 3,000 */
   uint32_t idle_ms;          /* an unused connection is closed after. 60,000 */
   uint32_t connections_idle; /* kept per pool. 128 */
   uint64_t body_bytes;       /* answers larger than this fail. 256 MiB */
@@ -51,7 +52,7 @@ enum upcall_why {
   UPCALL_TLS_FAULT, /* handshake or verification */
   UPCALL_RESET,     /* connection lost before the answer was complete */
   UPCALL_BAD,       /* the answer breaks HTTP, is encoded though identity was asked for, or is too large */
-  UPCALL_TIMEOUT    /* of connect_ms; the other clocks belong to the caller */
+  UPCALL_TIMEOUT    /* of connect_ms or tls_ms; the other clocks belong to the caller */
 };
 
 struct upcall_fault {
@@ -64,6 +65,7 @@ struct upcall_fault {
 struct upcall_times {
   uint64_t started_ns, connected_ns, sent_ns, head_ns, ended_ns;
   bool reused; /* the connection served an earlier call */
+  bool resent; /* all of it had been sent before, on a connection that then was lost */
 };
 
 struct upcall_events {
@@ -95,6 +97,8 @@ void upcall_cancel(struct upcall *c);
 void upcall_pause(struct upcall *c); /* no more body events until resume; TCP pushes back on the provider */
 void upcall_resume(struct upcall *c);
 const struct upcall_times *upcall_times(const struct upcall *c);
+/* Where the call stands, and since when; of UPCALL_SEND: since the kernel last took bytes. */
+enum upcall_phase upcall_phase(const struct upcall *c, uint64_t *since_ns);
 
 void upcall_library_init(void); /* once, before threads */
 

@@ -11,7 +11,7 @@
 #include "wire/url.h"
 
 const struct upstream_config upstream_config_default = {
-    .connect_ms = 6000, .idle_ms = 60000, .connections_idle = 128, .body_bytes = 256u << 20};
+    .connect_ms = 3000, .tls_ms = 3000, .idle_ms = 60000, .connections_idle = 128, .body_bytes = 256u << 20};
 
 static void upstream_free(struct upstream *u) {
   timer_clear(&u->idle_timer);
@@ -55,6 +55,7 @@ struct upstream *upstream_new(struct loop *l, const struct upstream_config *conf
   u->holders = 1;
   u->tls = tls;
   u->connect_ms = config->connect_ms;
+  u->tls_ms = config->tls_ms;
   u->idle_ms = config->idle_ms;
   u->connections_idle = config->connections_idle;
   u->body_bytes = config->body_bytes;

@@ -25,7 +25,7 @@ struct upstream {
   unsigned calls;          /* running, and ended ones whose memory is still in use */
   unsigned holders;        /* tenures that use it; retired with the last */
   bool retired;
-  uint32_t connect_ms, idle_ms, connections_idle;
+  uint32_t connect_ms, tls_ms, idle_ms, connections_idle;
   uint64_t body_bytes;
 };
 

@@ -202,3 +202,28 @@ void aws_events_put(struct buf *out, const struct aws_header *headers, size_t co
   set_big(out->ptr + begin + 8, crc32_of(slice_of(out->ptr + begin, 8)), CRC_BYTES);
   put_big(out, crc32_of(slice_of(out->ptr + begin, out->len - begin)), CRC_BYTES);
 }
+
+enum { JSON_HEADERS = 3 };
+
+static void set_json_headers(struct aws_header headers[JSON_HEADERS], bool is_exception, struct slice name) {
+  headers[0] = (struct aws_header){
+      .name = is_exception ? SLICE(":exception-type") : SLICE(":event-type"), .type = AWS_STRING, .value = name};
+  headers[1] =
+      (struct aws_header){.name = SLICE(":content-type"), .type = AWS_STRING, .value = SLICE("application/json")};
+  headers[2] = (struct aws_header){
+      .name = SLICE(":message-type"), .type = AWS_STRING, .value = is_exception ? SLICE("exception") : SLICE("event")};
+}
+
+void aws_events_put_json(struct buf *out, bool is_exception, struct slice name, struct slice json) {
+  struct aws_header headers[JSON_HEADERS];
+  set_json_headers(headers, is_exception, name);
+  aws_events_put(out, headers, JSON_HEADERS, json);
+}
+
+size_t aws_events_json_bytes(bool is_exception, struct slice name, struct slice json) {
+  struct aws_header headers[JSON_HEADERS];
+  size_t bytes = PRELUDE_BYTES + json.len + CRC_BYTES;
+  set_json_headers(headers, is_exception, name);
+  for (unsigned i = 0; i < JSON_HEADERS; i++) bytes += 1 + headers[i].name.len + 1 + 2 + headers[i].value.len;
+  return bytes;
+}

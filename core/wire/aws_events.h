@@ -67,5 +67,8 @@ bool aws_header_next(struct slice *headers, struct aws_header *out);
 
 /* Appends a message. Names and values must fit their lengths (see struct aws_header). */
 void aws_events_put(struct buf *out, const struct aws_header *headers, size_t count, struct slice payload);
+/* The same for what Bedrock streams: ":event-type" (or, for an exception, ":exception-type") `name`, a JSON payload. */
+void aws_events_put_json(struct buf *out, bool is_exception, struct slice name, struct slice json);
+size_t aws_events_json_bytes(bool is_exception, struct slice name, struct slice json); /* how many that appends */
 
 #endif

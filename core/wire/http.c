@@ -92,3 +92,13 @@ const char *http_reason(unsigned status) {
   default: return "Unknown";
   }
 }
+
+struct slice http_query_of(struct slice query, struct slice name) {
+  while (query.len > 0) {
+    ptrdiff_t end = slice_find_byte(query, '&');
+    struct slice one = end < 0 ? query : slice_of(query.ptr, (size_t)end);
+    query = end < 0 ? SLICE("") : slice_from(query, (size_t)end + 1);
+    if (slice_starts(one, name) && one.len > name.len && one.ptr[name.len] == '=') return slice_from(one, name.len + 1);
+  }
+  return slice_of(NULL, 0);
+}

@@ -69,6 +69,9 @@ unsigned http_header_count(const struct http_head *head, struct slice name);
 /* Whether a comma-separated list header (all its occurrences) holds `token`, any case. */
 bool http_list_has(const struct http_head *head, struct slice name, struct slice token);
 
+/* The first value of a query's parameter, as it stands; ptr NULL: absent. */
+struct slice http_query_of(struct slice query, struct slice name);
+
 bool http_is_token(struct slice s);       /* RFC 9110 5.6.2 */
 bool http_is_field_value(struct slice s); /* no controls but tab; no blanks at the ends */
 

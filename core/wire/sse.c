@@ -41,7 +41,7 @@ static const char *line_end(const char *at, const char *end) {
 }
 
 /* The first "data:" line stays where it is; a second one makes a copy of both. */
-static void add_data(struct sse_reader *r, struct sse_event *e, struct slice value) {
+static void add_data(struct sse_reader *r, struct stream_event *e, struct slice value) {
   if (!e->has_data) {
     e->has_data = true;
     e->data = value;
@@ -53,7 +53,7 @@ static void add_data(struct sse_reader *r, struct sse_event *e, struct slice val
   e->data = buf_view(&r->joined);
 }
 
-static void read_line(struct sse_reader *r, struct sse_event *e, struct slice line) {
+static void read_line(struct sse_reader *r, struct stream_event *e, struct slice line) {
   ptrdiff_t colon = slice_find_byte(line, ':');
   struct slice field = line, value = {line.ptr + line.len, 0};
   if (colon >= 0) {
@@ -70,7 +70,7 @@ static void read_line(struct sse_reader *r, struct sse_event *e, struct slice li
  * blank line), or NULL when it does not end here. *counted is the block's end for its size: without that LF, so that
  * the size is the same however the bytes are cut. `empty`: nothing of the current line came before `at`. Lines are only
  * looked at when e is given. */
-static const char *read_block(struct sse_reader *r, struct sse_event *e, const char *at, const char *end, bool empty,
+static const char *read_block(struct sse_reader *r, struct stream_event *e, const char *at, const char *end, bool empty,
                               const char **counted) {
   for (;;) {
     const char *stop = line_end(at, end);
@@ -92,10 +92,10 @@ static size_t held_front(const struct sse_reader *r) {
   return held.len > 0 && held.ptr[0] == '\n' ? 1 : 0;
 }
 
-static void event_begin(struct sse_reader *r, struct sse_event *e) {
+static void event_begin(struct sse_reader *r, struct stream_event *e) {
   static const char nothing[BUF_SLACK];
   r->joined.len = 0;
-  *e = (struct sse_event){.name = {nothing, 0}, .data = {nothing, 0}, .id = {nothing, 0}};
+  *e = (struct stream_event){.name = {nothing, 0}, .data = {nothing, 0}, .id = {nothing, 0}};
 }
 
 /* Drops what was given out by the last call. */
@@ -116,7 +116,7 @@ static void block_over(struct sse_reader *r, struct slice raw) {
 }
 
 /* Nothing is held: the next block begins with *in. */
-static enum sse_verdict next_in_place(struct sse_reader *r, struct slice *in, struct sse_event *out) {
+static enum sse_verdict next_in_place(struct sse_reader *r, struct slice *in, struct stream_event *out) {
   const char *end = in->ptr + in->len, *at = in->ptr, *counted = end;
   if (!r->started && slice_starts(*in, bom)) at += bom.len;
   if (r->swallow_lf && *at == '\n') at++;
@@ -136,7 +136,7 @@ static enum sse_verdict next_in_place(struct sse_reader *r, struct slice *in, st
   return SSE_EVENT;
 }
 
-static enum sse_verdict next_gathered(struct sse_reader *r, struct slice *in, struct sse_event *out) {
+static enum sse_verdict next_gathered(struct sse_reader *r, struct slice *in, struct stream_event *out) {
   const char *end = in->ptr + in->len, *at = in->ptr, *counted = end;
   size_t front = held_front(r);
   char last = r->held.ptr[r->held.len - 1];
@@ -157,7 +157,7 @@ static enum sse_verdict next_gathered(struct sse_reader *r, struct slice *in, st
   return SSE_EVENT;
 }
 
-enum sse_verdict sse_next(struct sse_reader *r, struct slice *in, struct sse_event *out) {
+enum sse_verdict sse_next(struct sse_reader *r, struct slice *in, struct stream_event *out) {
   forget_given(r);
   /* A BOM in pieces is put together first, so that what follows it is seen to begin a line. */
   bool pieces = !r->started && in->len > 0 && r->held.len < bom.len && (r->held.len > 0 || in->len < bom.len) &&
@@ -170,7 +170,7 @@ enum sse_verdict sse_next(struct sse_reader *r, struct slice *in, struct sse_eve
   return r->held.len > 0 ? next_gathered(r, in, out) : next_in_place(r, in, out);
 }
 
-enum sse_verdict sse_finish(struct sse_reader *r, struct sse_event *out) {
+enum sse_verdict sse_finish(struct sse_reader *r, struct stream_event *out) {
   forget_given(r);
   if (r->held.len == 0) return more(r);
   const char *counted, *end = r->held.ptr + r->held.len, *at = r->held.ptr + held_front(r);

@@ -3,21 +3,12 @@
  *
  * Zero copy where an event lies whole within one read: its slices point into the caller's bytes. An event that spans
  * reads is gathered in the reader's own buffer. The same events come out however the bytes are cut, and their raw bytes
- * one after the other are the input, byte for byte. "retry:" and what else the standard leaves to browsers (the last
- * event id, reconnecting) is not done here. */
+ * one after the other are the input, byte for byte. A block without any "data:" line is an event without data.
+ * "retry:" and what else the standard leaves to browsers (the last event id, reconnecting) is not done here. */
 #ifndef MOONGATE_WIRE_SSE_H
 #define MOONGATE_WIRE_SSE_H
 
-#include "base/bytes.h"
-
-struct sse_event {
-  struct slice name; /* "event:" value, empty when absent */
-  struct slice data; /* "data:" lines joined by '\n'; JSON_PADDING readable bytes behind it */
-  struct slice id;
-  struct slice raw; /* the event as it came, with its line ends and its blank line, comments before it included. When a
-                       read ends between the CR and the LF of the blank line, the LF comes with the next event */
-  bool has_data;    /* a block without any "data:" line (a comment, a lone "event:") is reported with false */
-};
+#include "wire/stream_event.h"
 
 struct sse_reader {
   struct buf held;        /* bytes of an event that is not complete yet, or of the one given last */
@@ -35,9 +26,9 @@ void sse_done(struct sse_reader *r);
 /* Takes bytes from the front of *in (advancing it) until an event is complete or nothing is left. The event's slices
  * are valid until the next call. `in` must have BUF_SLACK readable bytes behind it. After SSE_TOO_LARGE there is no way
  * on. A reader that answers SSE_MORE with nothing held has no memory on the heap. */
-enum sse_verdict sse_next(struct sse_reader *r, struct slice *in, struct sse_event *out);
+enum sse_verdict sse_next(struct sse_reader *r, struct slice *in, struct stream_event *out);
 /* At the end of the stream: what is held, as a last event (SSE_EVENT once), then SSE_MORE. The last event may be no
  * more than the LF of a CRLF that was cut in two: without data, for the sake of raw. */
-enum sse_verdict sse_finish(struct sse_reader *r, struct sse_event *out);
+enum sse_verdict sse_finish(struct sse_reader *r, struct stream_event *out);
 
 #endif

@@ -145,3 +145,26 @@ bool url_decode(struct slice s, char *out, size_t *out_len) {
   *out_len = len;
   return true;
 }
+
+static bool has_dots(struct slice path) {
+  for (size_t at = 0; at <= path.len; at++) {
+    size_t from = at;
+    while (at < path.len && path.ptr[at] != '/' && path.ptr[at] != '\\') at++;
+    if (is_dots(slice_of(path.ptr + from, at - from))) return true;
+  }
+  return false;
+}
+
+bool url_stays_inside(struct slice path) {
+  enum { PATH_BYTES_MAX = 8192, ROUNDS = 4 };
+  char text[2][PATH_BYTES_MAX];
+  if (path.len > PATH_BYTES_MAX) return false;
+  for (unsigned round = 0; round < ROUNDS; round++) {
+    size_t len = 0;
+    if (has_dots(path)) return false;
+    if (!url_decode(path, text[round % 2], &len)) return false;
+    if (len == path.len) return true;
+    path = slice_of(text[round % 2], len);
+  }
+  return false;
+}

@@ -21,6 +21,9 @@ struct url {
 bool url_parse(struct slice text, struct url *out, struct err *e);
 /* Appends one path segment, all but unreserved characters escaped (so "/" and ".." cannot leave the segment). */
 void url_put_segment(struct buf *out, struct slice segment);
+/* Whether a path, appended to another, stays below it: no "." or ".." segment, no control byte, no broken escape,
+ * however often a server decodes it and whichever slash it believes in. */
+bool url_stays_inside(struct slice path);
 /* Decodes %XX; false on a bad escape, on a control byte or on an encoded NUL. out needs s.len bytes. */
 bool url_decode(struct slice s, char *out, size_t *out_len);
 

@@ -274,8 +274,6 @@ TEST(stopping_finishes_what_runs_and_closes_what_idles) {
   struct exchange *running = e.x;
   client_open(&fresh, &e); /* still in the backlog */
   listener_stop(e.listener);
-  CHECK(client_wait(&idle, NULL));
-  CHECK(!idle.reset);
   client_say(&fresh, POST_HELLO);
   CHECK(client_wait(&fresh, NULL));
   CHECK(!fresh.reset);
@@ -284,6 +282,9 @@ TEST(stopping_finishes_what_runs_and_closes_what_idles) {
   CHECK(client_wait(&busy, NULL));
   CHECK(!busy.reset);
   CHECK(bytes_have(&busy.got, "connection: close\r\n\r\ndone"));
+  CHECK(!idle.eof);
+  CHECK(client_wait(&idle, NULL)); /* after the grace */
+  CHECK(!idle.reset);
   int fd = socket(AF_INET, SOCK_STREAM, 0);
   struct sockaddr_in to = {
       .sin_family = AF_INET, .sin_port = htons(listener_port(e.listener)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

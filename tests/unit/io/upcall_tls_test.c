@@ -157,7 +157,7 @@ TEST(handshakes_that_stall_or_break_fail_in_their_phase) {
   for (int i = 0; i < 3; i++) {
     struct provider *v = provider_start(cases[i].serve, NULL, NULL);
     struct upstream_config config = trusting();
-    config.connect_ms = 400;
+    config.tls_ms = 400;
     struct seen s = {0};
     uint64_t began_ns = clock_ns();
     call_at(&s, "https", "127.0.0.1", v->port, "POST", config);

@@ -15,7 +15,7 @@ struct heard {
   unsigned count;
 };
 
-static void hear(struct heard *h, const struct sse_event *e) {
+static void hear(struct heard *h, const struct stream_event *e) {
   buf_slice(&h->events, e->name);
   buf_byte(&h->events, '|');
   buf_slice(&h->events, e->data);
@@ -39,7 +39,7 @@ static void heard_done(struct heard *h) {
 static enum sse_verdict feed(struct sse_reader *r, struct slice bytes, struct heard *h) {
   char *copy = malloc(bytes.len + BUF_SLACK);
   struct slice in = slice_of(copy, bytes.len);
-  struct sse_event e;
+  struct stream_event e;
   enum sse_verdict verdict;
   if (bytes.len) memcpy(copy, bytes.ptr, bytes.len);
   memset(copy + bytes.len, '\n', BUF_SLACK);
@@ -52,7 +52,7 @@ static enum sse_verdict feed(struct sse_reader *r, struct slice bytes, struct he
 /* The LF of a CRLF that ends the stream, when the last cut was within it, is an event of its own: only its raw byte is
  * news. */
 static void finish(struct sse_reader *r, struct heard *h) {
-  struct sse_event e;
+  struct stream_event e;
   if (sse_finish(r, &e) == SSE_EVENT) {
     bool half = slice_eq(e.raw, SLICE("\n")) && h->raws.len > 0 && h->raws.ptr[h->raws.len - 1] == '\r';
     if (half) buf_byte(&h->raws, '\n');
@@ -206,7 +206,7 @@ TEST(random_streams_give_the_same) {
 TEST(whole_events_are_not_copied) {
   static char read[256] = "data: one\n\nevent: x\r\ndata: two\r\n\r\ndata: thr";
   struct sse_reader r;
-  struct sse_event e;
+  struct stream_event e;
   struct slice in = slice_of(read, strlen(read));
   sse_init(&r, LARGE);
   CHECK(sse_next(&r, &in, &e) == SSE_EVENT);
