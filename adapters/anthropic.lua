@@ -12,10 +12,9 @@
 -- claude-opus-4, the rest is the careful side. Not verified at the source: sampling of the 4 series, which rests on
 -- users' reports of the provider's answer (Anthropic's guides say it of claude-haiku-4-5) and is the careful side for
 -- claude-opus-4 and claude-sonnet-4.
--- It does not list prices; those are in the price table. Nor does it know who refuses a conversation that ends with
+-- It does not list prices; those are in adapters/models/. Nor does it know who refuses a conversation that ends with
 -- the assistant's words (models since claude-opus-4-6): the provider says so.
-local without_xhigh = { low = true, medium = true, high = true, max = true }
-local efforts = { low = true, medium = true, high = true, xhigh = true, max = true }
+local claude_models = require("gw.claude_models")
 
 return {
   api = 1,
@@ -30,46 +29,7 @@ return {
     "claude-haiku-5-5", "claude-opus-4-8", "claude-opus-4-7", "claude-opus-4-6", "claude-sonnet-4-6", "claude-opus-4-5",
     "claude-sonnet-4-5", "claude-haiku-4-5",
   },
-  quirks = {
-    max_tokens = 32000,
-    thinking = "adaptive",
-    thinking_off = false,
-    efforts = efforts,
-    sampling = "none",
-    models = {
-      { prefix = "claude-3-5", max_tokens = 8192, thinking = "none", sampling = "all", structured_output = false },
-      { prefix = "claude-3-7", max_tokens = 64000, thinking = "budget", sampling = "all", structured_output = false },
-      { prefix = "claude-3-", max_tokens = 4096, thinking = "none", sampling = "all", structured_output = false },
-      { prefix = "claude-sonnet-4-0", max_tokens = 64000, thinking = "budget", sampling = "one",
-        structured_output = false },
-      { prefix = "claude-sonnet-4-2", max_tokens = 64000, thinking = "budget", sampling = "one",
-        structured_output = false },
-      { prefix = "claude-opus-4-0", max_tokens = 32000, thinking = "budget", sampling = "one",
-        structured_output = false },
-      { prefix = "claude-opus-4-2", max_tokens = 32000, thinking = "budget", sampling = "one",
-        structured_output = false },
-      { prefix = "claude-opus-4-1", max_tokens = 32000, thinking = "budget", sampling = "one",
-        structured_output = false },
-      { prefix = "claude-haiku-4-5", max_tokens = 64000, thinking = "budget", sampling = "one" },
-      { prefix = "claude-sonnet-4-5", max_tokens = 64000, thinking = "budget", sampling = "one" },
-      { prefix = "claude-opus-4-5", max_tokens = 64000, thinking = "budget", sampling = "one" },
-      { prefix = "claude-sonnet-4-6", max_tokens = 128000, thinking_off = "disabled", efforts = without_xhigh,
-        sampling = "one" },
-      { prefix = "claude-opus-4-6", max_tokens = 128000, thinking_off = "disabled", efforts = without_xhigh,
-        sampling = "one" },
-      { prefix = "claude-opus-4-7", max_tokens = 128000, thinking_off = "disabled" },
-      { prefix = "claude-opus-4-8", max_tokens = 128000, thinking_off = "disabled" },
-      { prefix = "claude-sonnet-5-5", max_tokens = 128000, thinking_off = "between_tools", tool_choice_forced = false },
-      { prefix = "claude-sonnet-5", max_tokens = 128000, thinking_off = "disabled" },
-      { prefix = "claude-opus-5-5", max_tokens = 128000, tool_choice_forced = false },
-      { prefix = "claude-opus-5", max_tokens = 128000, thinking_off = "disabled" },
-      { prefix = "claude-haiku-5-5", max_tokens = 128000, thinking_off = "disabled" },
-      { prefix = "claude-fable-5-1", max_tokens = 128000, tool_choice_forced = false },
-      { prefix = "claude-fable-5", max_tokens = 128000 },
-      { prefix = "claude-mythos-5-1", max_tokens = 128000, tool_choice_forced = false },
-      { prefix = "claude-mythos-5", max_tokens = 128000 },
-    },
-  },
+  quirks = claude_models.quirks(),
   errors = {
     { status = 400, type = "invalid_request_error", match = "prompt is too long", class = "context_length" },
     { status = 400, match = "credit balance is too low", class = "quota" },

@@ -7,16 +7,37 @@
 -- but reason, and the provider's answers say that they refuse both values.
 -- Not verified, and so on the careful side: that o1-mini and gpt-5-chat take no reasoning_effort, tool_id_max, and that
 -- gpt-5.1 to gpt-5.4, which do not reason unless told to, are sent temperature and top_p only when told not to.
--- It does not list prices; those are in the price table. Nor does it know which models take tools only on the Responses
--- API (gpt-6-astra, gpt-6.1-sol): the provider refuses such requests.
+-- Models that have no Chat Completions are called on the Responses API, for whoever speaks something else: from
+-- BerriAI/litellm 1.109.1 (supported_endpoints).
+-- It does not list prices, limits and capabilities; those are in adapters/models/openai.lua. Nor does it know which
+-- models take tools only on the Responses API (gpt-6-astra, gpt-6.1-sol): the provider refuses such requests of Chat
+-- clients.
+local responses = { "openai.responses" }
 local to_high = { low = true, medium = true, high = true }
 local to_xhigh = { low = true, medium = true, high = true, xhigh = true }
 local to_max = { low = true, medium = true, high = true, xhigh = true, max = true }
 
 return {
   api = 1,
-  doc = "OpenAI (api.openai.com), Chat Completions",
-  dialect = "openai.chat",
+  doc = "OpenAI (api.openai.com), Chat Completions and Responses",
+  dialects = { "openai.chat", "openai.responses" },
+  model_dialects = {
+    { prefix = "gpt-5-pro", dialects = responses },
+    { prefix = "gpt-5.2-pro", dialects = responses },
+    { prefix = "gpt-5.4-pro", dialects = responses },
+    { prefix = "gpt-5.5-pro", dialects = responses },
+    { prefix = "gpt-5-codex", dialects = responses },
+    { prefix = "gpt-5.1-codex", dialects = responses },
+    { prefix = "gpt-5.2-codex", dialects = responses },
+    { prefix = "gpt-5.3-codex", dialects = responses },
+    { prefix = "gpt-daybreak", dialects = responses },
+    { prefix = "codex-mini", dialects = responses },
+    { prefix = "o1-pro", dialects = responses },
+    { prefix = "o3-pro", dialects = responses },
+    { prefix = "o3-deep-research", dialects = responses },
+    { prefix = "o4-mini-deep-research", dialects = responses },
+    { prefix = "computer-use-preview", dialects = responses },
+  },
   base_url = "https://api.openai.com/v1",
   auth = "bearer",
   environment = "OPENAI_API_KEY",
@@ -29,6 +50,7 @@ return {
   quirks = {
     max_tokens_field = "max_completion_tokens",
     developer_role = true,
+    usage_nulls = true,
     -- Thinking of earlier turns has no place in Chat Completions; unknown message fields are refused.
     reasoning_history = "none",
     tool_id_max = 40,

@@ -24,14 +24,23 @@ local parts = require("gw.parts")
 local errors = require("gw.errors")
 local stream = require("gw.messages_stream")
 local blocks = require("gw.messages_parts")
+local claude = require("gw.claude")
 
 local json = gw.json
 local value, optional, required, lose, fail = parts.value, parts.optional, parts.required, parts.lose, parts.fail
 local array = json.array
+local message_paths, content_paths = parts.paths("messages"), parts.paths("messages", ".content")
 
 local D = { api = 1, name = "anthropic.messages" }
 
 D.raw_keys = { input_schema = true, schema = true, input = true }
+
+-- The names of the quirks above.
+D.quirks = {
+  max_tokens = true, thinking = true, thinking_off = true, efforts = true, temperature = true, sampling = true,
+  tool_choice_forced = true, structured_output = true, tool_choice_none = true, tool_name_max = true,
+  tool_id_max = true,
+}
 
 local known_fields = {
   model = true, messages = true, system = true, max_tokens = true, stream = true, temperature = true, top_p = true,
@@ -49,16 +58,16 @@ local function tools_to_normal(body)
   local tools = {}
   for i, tool in ipairs(optional(body.tools, "array", "tools") or {}) do
     local field = "tools[" .. (i - 1) .. "]"
-    local kind = optional(required(tool, "object", field).type, "string", field .. ".type")
-    local name = required(tool.name, "string", field .. ".name")
+    local kind = optional(required(tool, "object", field).type, "string", field, ".type")
+    local name = required(tool.name, "string", field, ".name")
     if kind and kind ~= "custom" then
       tools[i] = { kind = "server", name = kind, dialect = D.name, body = tool, at = field }
     else
       local schema = value(tool.input_schema)
       if not json.is_raw(schema) then fail(field .. ".input_schema", "must be an object") end
       tools[i] = {
-        kind = "function", name = name, description = optional(tool.description, "string", field .. ".description"),
-        schema = schema, strict = optional(tool.strict, "boolean", field .. ".strict"),
+        kind = "function", name = name, description = optional(tool.description, "string", field, ".description"),
+        schema = schema, strict = optional(tool.strict, "boolean", field, ".strict"),
         cache = value(tool.cache_control), extra = parts.rest(tool, tool_fields),
       }
     end
@@ -150,14 +159,14 @@ function D.request_to_normal(body)
   tool_choice_to_normal(body, request)
   reasoning_to_normal(body, request)
   for i, message in ipairs(required(body.messages, "array", "messages")) do
-    local field = "messages[" .. (i - 1) .. "]"
-    local role = required(required(message, "object", field).role, "string", field .. ".role")
+    local field = message_paths[i]
+    local role = required(required(message, "object", field).role, "string", field, ".role")
     if role ~= "user" and role ~= "assistant" and role ~= "system" then
       fail(field .. ".role", "must be user or assistant, not \"" .. role .. "\"")
     end
     if value(message.content) == nil then fail(field .. ".content", "is missing; it must be a string or an array") end
     request.messages[i] = { role = role, at = field,
-      parts = blocks.add_blocks(message.content, field .. ".content", {}) }
+      parts = blocks.add_blocks(message.content, content_paths[i], {}) }
   end
   return request
 end
@@ -194,6 +203,8 @@ local function add_turn(turns, role, content)
   if not last or last.role ~= role then
     last = { role = role, content = array({}), results = 0 }
     turns[#turns + 1] = last
+  elseif type(last.content) == "string" then
+    last.content, last.results = array({ { type = "text", text = last.content } }), 0
   end
   for _, block in ipairs(content) do
     if block.type == "tool_result" then
@@ -208,15 +219,21 @@ end
 local function messages_from_normal(request, how)
   local turns = array({})
   for _, message in ipairs(request.messages) do
-    if message.role == "user" or message.role == "assistant" then
+    local role, last = message.role, turns[#turns]
+    local is_turn = role == "user" or role == "assistant"
+    local text = is_turn and not (last and last.role == role) and parts.only_text(message)
+    if text and not parts.is_blank(text) then
+      turns[#turns + 1] = { role = role, content = text }
+    elseif is_turn then
       if message.name then lose(how.losses, "messages[].name") end
+      if message.parts.citations then lose(how.losses, "messages[].annotations") end
       if request.dialect ~= D.name then parts.lose_fields(how.losses, message.extra, "messages[].") end
-      add_turn(turns, message.role, blocks.blocks_from_parts(message.parts, how))
+      add_turn(turns, role, blocks.blocks_from_parts(message.parts, how))
     end
   end
   for _, turn in ipairs(turns) do
     turn.results = nil
-    local only = #turn.content == 1 and turn.content[1]
+    local only = type(turn.content) == "table" and #turn.content == 1 and turn.content[1]
     if only and only.type == "text" and not only.cache_control and not only.citations then turn.content = only.text end
   end
   return turns
@@ -268,120 +285,6 @@ local function tool_choice_from_normal(request, body, rename, quirks, losses)
   body.tool_choice = sent
 end
 
-local smallest_budget = 1024
-local default_efforts = { low = true, medium = true, high = true, max = true }
-
--- Thinking as adaptive models take it: effort and no budget. What a client of this dialect said is kept.
-local function adaptive_from_normal(request, body, quirks, losses)
-  local reasoning, is_own = request.reasoning, request.dialect == D.name
-  local effort, budget = reasoning.effort, reasoning.budget_tokens
-  if budget and not is_own then
-    lose(losses, "reasoning.max_tokens(sent as effort)")
-    effort = effort or parts.budget_to_effort(budget, quirks)
-    budget = nil
-  end
-  if effort and not is_own then
-    effort = parts.nearest_effort(effort, quirks.efforts or default_efforts, "reasoning_effort", losses)
-  end
-  if effort then body.output_config = { effort = effort } end
-  if reasoning.mode == "on" and budget then
-    body.thinking = { type = "enabled", budget_tokens = budget }
-  elseif reasoning.mode or not is_own then
-    body.thinking = { type = "adaptive" }
-  end
-end
-
--- Sets what switches thinking off; true when the model thinks all the same.
-local function off_from_normal(request, body, quirks, style, losses)
-  if style == "none" then return false end
-  if style == "adaptive" and request.dialect ~= D.name then
-    if quirks.thinking_off == false then
-      local lowest = parts.nearest_effort("minimal", quirks.efforts or default_efforts, "reasoning_effort")
-      body.output_config = { effort = lowest }
-      lose(losses, "reasoning_effort(none sent as " .. lowest .. ")")
-      return true
-    end
-    body.thinking = { type = quirks.thinking_off or "disabled" }
-    return false
-  end
-  body.thinking = { type = "disabled" }
-  return false
-end
-
--- Sets body.thinking and output_config.effort; true when the model will think.
-local function reasoning_from_normal(request, body, quirks, losses)
-  local reasoning = request.reasoning
-  if not reasoning then return false end
-  local style = quirks.thinking or "budget"
-  if reasoning.mode == "off" then return off_from_normal(request, body, quirks, style, losses) end
-  if style == "none" then
-    lose(losses, "reasoning_effort")
-    return false
-  end
-  if request.dialect == D.name and reasoning.mode ~= "on" or style == "adaptive" then
-    adaptive_from_normal(request, body, quirks, losses)
-  else
-    local budget = reasoning.budget_tokens
-      or parts.effort_to_budget(reasoning.effort or "medium", quirks) or parts.effort_to_budget("medium", quirks)
-    if not reasoning.budget_tokens then
-      lose(losses, "reasoning_effort(sent as a budget of " .. budget .. " tokens)")
-    elseif reasoning.effort then
-      body.output_config = { effort = reasoning.effort }
-    end
-    if budget >= body.max_tokens then
-      budget = math.floor(body.max_tokens) - 1
-      lose(losses, "thinking.budget_tokens(clamped to " .. budget .. ")")
-    end
-    if budget < smallest_budget then
-      lose(losses, "reasoning_effort(less than " .. smallest_budget .. " tokens are left to think)")
-      return false
-    end
-    body.thinking = { type = "enabled", budget_tokens = budget }
-  end
-  if reasoning.display and body.thinking then body.thinking.display = reasoning.display end
-  local choice = body.tool_choice
-  if body.thinking and choice and (choice.type == "any" or choice.type == "tool") and request.dialect ~= D.name then
-    -- Claude refuses both; the forced tool is what the client's code relies on.
-    lose(losses, "reasoning_effort(tool_choice forces a tool)")
-    body.thinking = nil
-  end
-  return body.thinking ~= nil
-end
-
-local function sampling_from_normal(request, body, quirks, is_thinking, losses)
-  local temperature, top_p, top_k = request.temperature, request.top_p, request.top_k
-  if quirks.sampling == "none" then
-    if temperature and temperature ~= 1 then lose(losses, "temperature") end
-    if top_p and top_p ~= 1 then lose(losses, "top_p") end
-    if top_k then lose(losses, "top_k") end
-    return
-  end
-  if temperature and temperature > 1 then
-    if quirks.temperature == "reject" then fail("temperature", "is above 1, the most this provider takes") end
-    lose(losses, "temperature(clamped to 1)")
-    temperature = 1
-  end
-  if is_thinking then
-    if temperature and temperature ~= 1 then
-      lose(losses, "temperature(not with thinking)")
-      temperature = nil
-    end
-    if top_p and top_p < 0.95 then
-      lose(losses, "top_p(not with thinking)")
-      top_p = nil
-    end
-    if top_k then
-      lose(losses, "top_k(not with thinking)")
-      top_k = nil
-    end
-  end
-  if quirks.sampling == "one" and temperature and top_p then
-    lose(losses, "top_p(not with temperature)")
-    top_p = nil
-  end
-  body.temperature, body.top_p, body.top_k = temperature, top_p, top_k
-end
-
 local tier_names = { auto = "auto", default = "standard_only", standard_only = "standard_only" }
 
 local function lose_unknown_sampling(request, losses)
@@ -429,8 +332,10 @@ function D.request_from_normal(request, target, losses)
   elseif request.tool_choice and request.tool_choice.mode ~= "none" and request.tool_choice.mode ~= "auto" then
     lose(losses, "tool_choice")
   end
-  local is_thinking = reasoning_from_normal(request, body, quirks, losses)
-  sampling_from_normal(request, body, quirks, is_thinking, losses)
+  local choice = body.tool_choice
+  local is_forced = choice ~= nil and (choice.type == "any" or choice.type == "tool")
+  local is_thinking = claude.think(request, body, quirks, request.dialect == D.name, is_forced, losses)
+  claude.sample(request, body, quirks, is_thinking, losses)
   if request.format and request.format.kind == "json_schema" then
     if quirks.structured_output == false then
       lose(losses, "response_format")
@@ -487,10 +392,7 @@ local function response_blocks(choice, asked, names)
     rename = function(name) return names[name] or name end }
   for _, part in ipairs(choice.parts) do
     local block
-    if part.type == "thinking" and not part.redacted and not part.signature then
-      -- Shown, but without a signature: such a block is not sent back to a model later.
-      block = { type = "thinking", thinking = part.text }
-    elseif part.type == "audio" then
+    if part.type == "audio" then
       lose(asked.losses, "message.audio")
     elseif part.type == "tool_call" then
       block = { type = "tool_use", id = part.id, name = how.rename(part.name), input = parts.arguments_object(part) }
@@ -504,18 +406,27 @@ local function response_blocks(choice, asked, names)
   return content, has_refusal
 end
 
+local answer_tiers = { default = "standard", standard = "standard", priority = "priority", batch = "batch",
+  flex = "batch" }
+
 function D.response_from_normal(response, asked)
   local choice = response.choices[1]
+  if response.choices[2] then lose(asked.losses, "choices") end
+  if choice.logprobs then lose(asked.losses, "choices[].logprobs") end
   local content, has_refusal = response_blocks(choice, asked, asked.tool_names or {})
-  local usage = blocks.usage_from_normal(response.usage)
-  usage.service_tier = response.dialect == D.name and response.service_tier or nil
+  local usage = blocks.usage_from_normal(response.usage, asked.losses)
+  local tier = response.service_tier
+  if tier then
+    usage.service_tier = response.dialect == D.name and tier or answer_tiers[tier]
+    if not usage.service_tier then lose(asked.losses, "service_tier") end
+  end
   local body = {
     id = asked.id or response.id or gw.id("msg_"),
     type = "message",
     role = "assistant",
     model = asked.model or response.model,
     content = content,
-    stop_reason = blocks.finish_from_normal(choice.finish, has_refusal),
+    stop_reason = blocks.finish_from_normal(choice.finish, has_refusal, asked.losses),
     stop_sequence = choice.finish.stop_sequence or json.null,
     usage = usage,
   }
@@ -561,5 +472,53 @@ end
 function D.writer(asked)
   return stream.writer(asked, D.stream_error)
 end
+
+----- what it carries (see docs/reference/normal-form.md)
+
+local forwarded = { false, read = true }
+
+D.carries = {
+  max_tokens = true, ["max_tokens(absent)"] = { "the model's limit is sent", read = false }, temperature = true,
+  ["temperature(above 1)"] = { "clamped to 1", read = false }, top_p = true, top_k = true, stop = true,
+  ["stop(more than 5)"] = true, seed = false, ["n(above 1)"] = { refused = "one answer a request" },
+  frequency_penalty = false, presence_penalty = false, logit_bias = false, logprobs = false,
+  ["reasoning.effort"] = { "sent as a budget of tokens", quirk = { thinking = "adaptive" } },
+  ["reasoning.budget_tokens"] = true, ["reasoning(off)"] = true,
+  ["format(json)"] = { "asked for in the system prompt", read = false }, ["format(json_schema)"] = true,
+  ["format.description"] = false,
+  user = true, ["user(e-mail address)"] = forwarded,
+  ["service_tier(default)"] = { as = "standard_only" }, ["service_tier(flex)"] = false, cache = true,
+  system = true, ["system(developer)"] = { as = "system", read = false },
+  ["system(late)"] = "moved to the top", ["message.name"] = false,
+  tools = true, ["tool.strict"] = true, ["tool.cache"] = true, ["tool_choice(auto)"] = true,
+  ["tool_choice(none)"] = true, ["tool_choice(required)"] = true, ["tool_choice(tool)"] = true,
+  ["tool_choice(names)"] = { "the other tools are left out", read = false }, ["parallel_tools(false)"] = true,
+  ["part.text"] = true, ["part.cache"] = true, ["part.citations"] = forwarded, ["part.image(bytes)"] = true,
+  ["part.image(url)"] = true, ["part.image.detail"] = false, ["part.document(bytes)"] = true,
+  ["part.document(url)"] = true, ["part.document(text)"] = true, ["part.document.title"] = true,
+  ["part.document.context"] = true, ["part.document.citations_enabled"] = true,
+  ["part.audio"] = { refused = "takes no audio" }, ["part.tool_call"] = true,
+  ["part.tool_call(arguments not an object)"] = { "wrapped as _raw_arguments", read = false },
+  ["part.tool_result"] = true, ["part.tool_result(image)"] = true, ["part.tool_result(document)"] = true,
+  ["part.tool_result.is_error"] = true, ["part.thinking"] = forwarded,
+  ["part.thinking(signed by anthropic)"] = true, ["part.thinking(signed by gemini)"] = forwarded,
+  ["part.thinking(signed by openai)"] = forwarded, ["part.thinking(redacted)"] = true,
+  ["part.refusal"] = { as = "text", read = false },
+
+  ["answer.text"] = true, ["answer.thinking"] = true, ["answer.thinking(signed by anthropic)"] = true,
+  ["answer.thinking(signed by gemini)"] = { as = "the signature, its signer before it", read = false },
+  ["answer.thinking(signed by openai)"] = { as = "redacted_thinking, its signer before it", read = false },
+  ["answer.thinking(redacted)"] = true, ["answer.tool_call"] = true,
+  ["answer.refusal"] = { as = "text, with stop_reason refusal", read = false }, ["answer.audio"] = false,
+  ["answer.citations(url)"] = forwarded, ["answer.citations(document)"] = forwarded, ["answer.logprobs"] = false,
+  ["answer.choices(more than 1)"] = false,
+  ["answer.service_tier"] = { as = "usage.service_tier, standard for default" },
+  ["finish(stop)"] = true, ["finish(stop_sequence)"] = true, ["finish(pause)"] = true, ["finish(length)"] = true,
+  ["finish(context_window)"] = true, ["finish(tool_calls)"] = true, ["finish(content_filter)"] = true,
+  ["finish(error)"] = { "sent as end_turn", read = false },
+  ["usage.tokens"] = true, ["usage.cache_read_tokens"] = true, ["usage.cache_write_tokens"] = true,
+  ["usage.cache_write_1h_tokens"] = true, ["usage.reasoning_tokens"] = true, ["usage.audio_input_tokens"] = false,
+  ["usage.audio_output_tokens"] = false, ["usage.server_tools"] = true,
+}
 
 return D

@@ -7,8 +7,10 @@
 -- Quirks it reads (adapter.quirks, per model by quirks.models):
 --   max_tokens_field      "max_tokens" (default) or "max_completion_tokens"
 --   developer_role        the server knows role "developer"; otherwise it is sent as "system"
---   reasoning             how effort is asked for: "effort" (reasoning_effort, default), "object" (reasoning = {…}) or
---                         "none" (the model does not reason: dropped, a loss)
+--   reasoning             how effort is asked for: "effort" (reasoning_effort, default), "object" (reasoning = {…}),
+--                         "thinking" (thinking = { type = "enabled" | "disabled" }; an effort beside it only where
+--                         `efforts` is there, else a loss: DeepSeek, Z.AI, Moonshot) or "none" (the model does not
+--                         reason: dropped, a loss)
 --   reasoning_off         value of reasoning_effort that switches reasoning off, where there is one
 --   efforts               { low = true, … } the server takes; others become the nearest, a loss; default minimal, low,
 --                         medium, high
@@ -19,15 +21,21 @@
 --                         "thinking_blocks" or "none" (dropped, a loss)
 --   cache_control         the server takes cache_control on parts; otherwise a loss
 --   stream_usage          false: the server refuses stream_options
---   tool_choice_required  word for "some tool must be called"; default "required"
+--   usage_nulls           each chunk holds "usage":null when usage is asked for, and only then: it is taken out again
+--                         for a client that did not ask
+--   tool_choice_required  word for "some tool must be called"; default "required"; "auto" where there is none, a loss
+--   seed_field            "seed" (default) or "random_seed" (Mistral)
+--   json_schema           false: the server takes JSON without a schema only; the schema is dropped, a loss
 --   tool_name_max         default 64;  tool_id_max  default 64;  tool_id_length  exact length (Mistral: 9)
 --   top_k, document_url, flat_content  true where the server takes top_k, URLs in `file`, only string content
 --   effort_budgets, budget_efforts     see lua/gw/parts.lua
 
+local custom_tools = require("gw.custom_tools")
 local parts = require("gw.parts")
 local errors = require("gw.errors")
 local stream = require("gw.chat_stream")
 local chat = require("gw.chat_parts")
+local ends = require("gw.chat_ends")
 
 local json = gw.json
 local value, optional, required, lose, fail = parts.value, parts.optional, parts.required, parts.lose, parts.fail
@@ -37,6 +45,14 @@ local D = { api = 1, name = "openai.chat" }
 
 D.raw_keys = { parameters = true, schema = true, logprobs = true, logit_bias = true, prediction = true,
   provider_metadata = true }
+
+-- The names of the quirks above.
+D.quirks = {
+  json_schema = true, seed_field = true, max_tokens_field = true, developer_role = true, reasoning = true,
+  reasoning_off = true, efforts = true, sampling = true, tools_without_reasoning = true, reasoning_history = true,
+  cache_control = true, stream_usage = true, usage_nulls = true, tool_choice_required = true, tool_name_max = true,
+  tool_id_max = true, tool_id_length = true, top_k = true, document_url = true, flat_content = true,
+}
 
 local known_fields = {
   model = true, messages = true, stream = true, stream_options = true, max_tokens = true, max_completion_tokens = true,
@@ -54,12 +70,20 @@ local function tool_from_function(fn, field, holder)
   if value(schema) ~= nil and not json.is_raw(schema) then fail(field .. ".parameters", "must be an object") end
   return {
     kind = "function",
-    name = required(fn.name, "string", field .. ".name"),
-    description = optional(fn.description, "string", field .. ".description"),
+    name = required(fn.name, "string", field, ".name"),
+    description = optional(fn.description, "string", field, ".description"),
     schema = value(schema),
-    strict = optional(fn.strict, "boolean", field .. ".strict"),
+    strict = optional(fn.strict, "boolean", field, ".strict"),
     cache = value(holder.cache_control),
   }
+end
+
+local function custom_tool(custom, field, request)
+  local name = required(custom.name, "string", field, ".name")
+  custom_tools.note(request, name)
+  return { kind = "function", name = name, custom = custom, schema = json.raw(custom_tools.schema),
+    description = optional(custom.description, "string", field, ".description"),
+    extra = parts.rest(custom, { name = true, description = true }) }
 end
 
 local function tools_to_normal(body, request)
@@ -67,10 +91,12 @@ local function tools_to_normal(body, request)
   for i, tool in ipairs(optional(body.tools, "array", "tools") or {}) do
     local field = "tools[" .. (i - 1) .. "]"
     required(tool, "object", field)
-    local kind = optional(tool.type, "string", field .. ".type") or "function"
+    local kind = optional(tool.type, "string", field, ".type") or "function"
     if kind == "function" then
-      tools[i] = tool_from_function(required(tool["function"], "object", field .. ".function"), field .. ".function",
+      tools[i] = tool_from_function(required(tool["function"], "object", field, ".function"), field .. ".function",
         tool)
+    elseif kind == "custom" then
+      tools[i] = custom_tool(required(tool.custom, "object", field, ".custom"), field .. ".custom", request)
     else
       tools[i] = { kind = "server", name = kind, dialect = D.name, body = tool, at = field }
     end
@@ -97,17 +123,18 @@ local function tool_choice_to_normal(body, request)
   end
   required(choice, "object", field)
   if value(choice.allowed_tools) then
-    local allowed, names = required(choice.allowed_tools, "object", field .. ".allowed_tools"), {}
-    for i, tool in ipairs(required(allowed.tools, "array", field .. ".allowed_tools.tools")) do
+    local allowed, names = required(choice.allowed_tools, "object", field, ".allowed_tools"), {}
+    for i, tool in ipairs(required(allowed.tools, "array", field, ".allowed_tools.tools")) do
       local path = field .. ".allowed_tools.tools[" .. (i - 1) .. "]"
-      local fn = required(required(tool, "object", path)["function"], "object", path .. ".function")
-      names[i] = required(fn.name, "string", path .. ".function.name")
+      local fn = required(required(tool, "object", path)["function"], "object", path, ".function")
+      names[i] = required(fn.name, "string", path, ".function.name")
     end
     request.tool_choice = { mode = choice_modes[value(allowed.mode) or "auto"] or "auto", names = names }
     return
   end
-  local fn = field == "function_call" and choice or required(choice["function"], "object", field .. ".function")
-  request.tool_choice = { mode = "tool", name = required(fn.name, "string", field .. ".function.name") }
+  local fn = field == "function_call" and choice or value(choice.custom)
+    or required(choice["function"], "object", field, ".function")
+  request.tool_choice = { mode = "tool", name = required(fn.name, "string", field, ".function.name") }
 end
 
 local function format_to_normal(body, request)
@@ -165,7 +192,7 @@ local function stop_to_normal(body)
   return list
 end
 
-function D.request_to_normal(body, losses)
+function D.request_to_normal(body)
   required(body, "object", "body")
   local number, options = "number", optional(body.stream_options, "object", "stream_options")
   local request = {
@@ -195,7 +222,7 @@ function D.request_to_normal(body, losses)
   tool_choice_to_normal(body, request)
   format_to_normal(body, request)
   reasoning_to_normal(body, request)
-  chat.messages_to_normal(required(body.messages, "array", "messages"), request, losses)
+  chat.messages_to_normal(required(body.messages, "array", "messages"), request)
   return request
 end
 
@@ -225,7 +252,7 @@ local function tools_from_normal(request, quirks, rename, losses)
   return #tools > 0 and tools or nil
 end
 
-local function tool_choice_from_normal(choice, quirks, rename)
+local function tool_choice_from_normal(choice, quirks, rename, losses)
   if choice.names then
     local allowed = array({})
     for i, name in ipairs(choice.names) do
@@ -234,12 +261,20 @@ local function tool_choice_from_normal(choice, quirks, rename)
     return { type = "allowed_tools", allowed_tools = { mode = choice.mode, tools = allowed } }
   end
   if choice.mode == "tool" then return { type = "function", ["function"] = { name = rename(choice.name) } } end
-  if choice.mode == "required" then return quirks.tool_choice_required or "required" end
+  if choice.mode == "required" then
+    local word = quirks.tool_choice_required or "required"
+    if word == "auto" then lose(losses, "tool_choice(required)") end
+    return word
+  end
   return choice.mode
 end
 
-local function format_from_normal(format)
+local function format_from_normal(format, quirks, losses)
   if format.kind == "json" then return { type = "json_object" } end
+  if quirks.json_schema == false then
+    lose(losses, "response_format.json_schema")
+    return { type = "json_object" }
+  end
   local strict = format.strict
   if strict == nil then strict = true end
   return {
@@ -257,12 +292,22 @@ local function reasoning_from_normal(reasoning, quirks, body, losses)
   if reasoning.mode == "off" then
     if quirks.reasoning_off then
       body.reasoning_effort = quirks.reasoning_off
+    elseif style == "thinking" then
+      body.thinking = { type = "disabled" }
     elseif style ~= "none" then
       lose(losses, "thinking(off)")
     end
     return
   end
   if style == "none" then return lose(losses, "thinking") end
+  if style == "thinking" then
+    body.thinking = { type = "enabled" }
+    if not quirks.efforts then
+      if reasoning.effort then lose(losses, "effort") end
+      if reasoning.budget_tokens then lose(losses, "thinking.budget_tokens") end
+      return
+    end
+  end
   local effort = reasoning.effort
   if not effort and reasoning.budget_tokens then
     if style == "object" then
@@ -309,13 +354,13 @@ function D.request_from_normal(request, target, losses)
     stream = request.stream or nil,
     temperature = request.temperature,
     top_p = request.top_p,
-    seed = request.seed,
     n = request.n,
     frequency_penalty = request.frequency_penalty,
     presence_penalty = request.presence_penalty,
     logit_bias = request.logit_bias,
   }
   body[quirks.max_tokens_field or "max_tokens"] = request.max_tokens
+  body[quirks.seed_field or "seed"] = request.seed
   if request.top_k then
     if quirks.top_k then body.top_k = request.top_k else lose(losses, "top_k") end
   end
@@ -344,12 +389,14 @@ function D.request_from_normal(request, target, losses)
 
   body.tools = tools_from_normal(request, quirks, rename, losses)
   if body.tools then
-    if request.tool_choice then body.tool_choice = tool_choice_from_normal(request.tool_choice, quirks, rename) end
+    if request.tool_choice then
+      body.tool_choice = tool_choice_from_normal(request.tool_choice, quirks, rename, losses)
+    end
     body.parallel_tool_calls = request.parallel_tools
   elseif request.tool_choice then
     lose(losses, "tool_choice")
   end
-  if request.format then body.response_format = format_from_normal(request.format) end
+  if request.format then body.response_format = format_from_normal(request.format, quirks, losses) end
   if request.reasoning then reasoning_from_normal(request.reasoning, quirks, body, losses) end
   mind_reasoning(body, quirks, losses)
 
@@ -367,7 +414,7 @@ end
 local function choice_to_normal(choice, position)
   local message = value(choice.message) or {}
   local found = chat.message_parts(message, "choices[].message")
-  local finish = chat.finish_to_normal(value(choice.finish_reason), found.has_calls)
+  local finish = ends.finish_to_normal(value(choice.finish_reason), found.has_calls)
   return {
     index = value(choice.index) or position - 1,
     parts = found,
@@ -385,7 +432,7 @@ function D.response_to_normal(body, losses)
     id = value(body.id),
     model = value(body.model),
     created = value(body.created),
-    usage = chat.usage_to_normal(value(body.usage)),
+    usage = ends.usage_to_normal(value(body.usage)),
     service_tier = value(body.service_tier),
     choices = {},
     extra = { system_fingerprint = value(body.system_fingerprint), citations = value(body.citations),
@@ -403,7 +450,7 @@ function D.response_from_normal(response, asked)
     choices[i] = {
       index = choice.index or i - 1,
       message = chat.message_from_parts(choice, asked),
-      finish_reason = chat.finish_from_normal(choice.finish, asked),
+      finish_reason = ends.finish_from_normal(choice.finish, asked),
       logprobs = choice.logprobs or json.null,
     }
     if choice.finish.stop_sequence then choices[i].stop_sequence = choice.finish.stop_sequence end
@@ -414,8 +461,8 @@ function D.response_from_normal(response, asked)
     created = asked.created or response.created or gw.now_ms() // 1000,
     model = asked.model or response.model,
     choices = choices,
-    usage = response.usage and chat.usage_from_normal(response.usage) or nil,
-    service_tier = chat.tier_from_normal(response.service_tier),
+    usage = response.usage and ends.usage_from_normal(response.usage, asked.losses) or nil,
+    service_tier = ends.tier_from_normal(response.service_tier),
   }
   if response.dialect == D.name then
     for name, v in pairs(response.extra or {}) do body[name] = v end
@@ -425,32 +472,11 @@ end
 
 ----- errors
 
-local error_types = {
-  [400] = "invalid_request_error", [401] = "authentication_error", [402] = "insufficient_quota",
-  [403] = "permission_error", [404] = "invalid_request_error", [413] = "invalid_request_error",
-  [422] = "invalid_request_error", [429] = "rate_limit_error",
-}
-
-local error_codes = {
-  context_length = "context_length_exceeded", auth = "invalid_api_key", rate_limit = "rate_limit_exceeded",
-  overloaded = "overloaded", timeout = "timeout",
-}
-
 function D.error_to_normal(status, body_text)
   return errors.from_text(status, body_text)
 end
 
-function D.error_from_normal(err, request_id)
-  local status = err.status == 529 and 503 or err.status
-  local kind = error_types[status] or (status >= 500 and "server_error" or "invalid_request_error")
-  local body = {
-    message = err.message, type = kind, param = err.param or json.null,
-    code = err.class == "context_length" and "context_length_exceeded" or err.code or error_codes[err.class]
-      or json.null,
-  }
-  if request_id then body.request_id = request_id end
-  return status, { error = body }
-end
+D.error_from_normal = errors.openai_body
 
 function D.stream_error(err, request_id)
   local status, body = D.error_from_normal(err, request_id)
@@ -465,5 +491,58 @@ end
 function D.writer(asked)
   return stream.writer(asked, D.stream_error)
 end
+
+----- what it carries (see docs/reference/normal-form.md)
+
+local cache_quirk = { false, read = true, quirk = { cache_control = true } }
+local moved = { "moved into the user message that follows", read = false }
+local blocks_quirk = { reasoning_history = "thinking_blocks" }
+local as_text = { "sent as reasoning_content, without the signature", read = true }
+
+D.carries = {
+  max_tokens = true, ["max_tokens(absent)"] = true, temperature = true, ["temperature(above 1)"] = true, top_p = true,
+  top_k = { false, read = true, quirk = { top_k = true } },
+  stop = true, ["stop(more than 5)"] = "the first 4 are sent", seed = true, ["n(above 1)"] = true,
+  frequency_penalty = true, presence_penalty = true, logit_bias = true, logprobs = true,
+  ["reasoning.effort"] = true,
+  ["reasoning.budget_tokens"] = { "sent as an effort", quirk = { reasoning = "object" } },
+  ["reasoning(off)"] = { false, read = true, quirk = { reasoning_off = "none" } },
+  ["format(json)"] = true, ["format(json_schema)"] = true, ["format.description"] = true,
+  user = true, ["user(e-mail address)"] = { false, read = true },
+  ["service_tier(default)"] = true, ["service_tier(flex)"] = true,
+  cache = cache_quirk, ["tool.cache"] = cache_quirk, ["part.cache"] = cache_quirk,
+  system = true, ["system(developer)"] = { as = "system", quirk = { developer_role = true } }, ["system(late)"] = true,
+  ["message.name"] = true,
+  tools = true, ["tool.strict"] = true, ["tool_choice(auto)"] = true, ["tool_choice(none)"] = true,
+  ["tool_choice(required)"] = true, ["tool_choice(tool)"] = true, ["tool_choice(names)"] = true,
+  ["parallel_tools(false)"] = true,
+  ["part.text"] = true, ["part.citations"] = { false, read = true },
+  ["part.image(bytes)"] = true, ["part.image(url)"] = true, ["part.image.detail"] = true,
+  ["part.document(bytes)"] = true,
+  ["part.document(url)"] = { refused = "documents are taken as bytes only", read = true,
+    quirk = { document_url = true } },
+  ["part.document(text)"] = { "sent as text", read = false }, ["part.document.title"] = true,
+  ["part.document.context"] = false, ["part.document.citations_enabled"] = false, ["part.audio"] = true,
+  ["part.tool_call"] = true, ["part.tool_call(arguments not an object)"] = true, ["part.tool_result"] = true,
+  ["part.tool_result(image)"] = moved, ["part.tool_result(document)"] = moved,
+  ["part.tool_result.is_error"] = { "said in the text", read = false },
+  ["part.thinking"] = true,
+  ["part.thinking(signed by anthropic)"] = { as_text[1], quirk = blocks_quirk },
+  ["part.thinking(signed by gemini)"] = as_text, ["part.thinking(signed by openai)"] = { false, read = true },
+  ["part.thinking(redacted)"] = { false, read = true, quirk = blocks_quirk }, ["part.refusal"] = true,
+
+  ["answer.text"] = true, ["answer.thinking"] = true, ["answer.thinking(signed by anthropic)"] = true,
+  ["answer.thinking(signed by gemini)"] = true, ["answer.thinking(signed by openai)"] = true,
+  ["answer.thinking(redacted)"] = true, ["answer.tool_call"] = true, ["answer.refusal"] = true, ["answer.audio"] = true,
+  ["answer.citations(url)"] = true, ["answer.citations(document)"] = false, ["answer.logprobs"] = true,
+  ["answer.choices(more than 1)"] = true, ["answer.service_tier"] = true,
+  ["finish(stop)"] = true, ["finish(stop_sequence)"] = { as = "stop, with stop_sequence beside it", read = false },
+  ["finish(pause)"] = { "sent as stop", read = false }, ["finish(length)"] = true,
+  ["finish(context_window)"] = { as = "length", read = false }, ["finish(tool_calls)"] = true,
+  ["finish(content_filter)"] = true, ["finish(error)"] = "sent as stop",
+  ["usage.tokens"] = true, ["usage.cache_read_tokens"] = true, ["usage.cache_write_tokens"] = true,
+  ["usage.cache_write_1h_tokens"] = false, ["usage.reasoning_tokens"] = true, ["usage.audio_input_tokens"] = true,
+  ["usage.audio_output_tokens"] = true, ["usage.server_tools"] = false,
+}
 
 return D

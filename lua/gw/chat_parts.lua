@@ -1,12 +1,15 @@
--- openai.chat: messages and their parts, finish reasons and usage, to and from the normal form. Shared by the dialect
--- file (whole bodies) and by the streams. Facts and quirks: see adapters/dialects/openai_chat.lua.
+-- openai.chat: messages and their parts, to and from the normal form. Shared by the dialect file (whole bodies) and by
+-- the streams. Facts and quirks: see adapters/dialects/openai_chat.lua.
 -- It does not know about requests or answers as a whole.
 
+local custom_tools = require("gw.custom_tools")
 local parts = require("gw.parts")
+local seals = require("gw.seals")
 
 local json = gw.json
 local value, optional, required, lose, fail = parts.value, parts.optional, parts.required, parts.lose, parts.fail
 local array = json.array
+local message_paths, content_paths = parts.paths("messages"), parts.paths("messages", ".content")
 
 local M = {}
 
@@ -29,14 +32,14 @@ local function add_thinking_blocks(blocks, field, into)
   for i, block in ipairs(blocks) do
     local path = field .. "[" .. (i - 1) .. "]"
     if value(block.type) == "redacted_thinking" then
-      into[#into + 1] = { type = "thinking", redacted = true, signed_by = "anthropic",
-        data = required(block.data, "string", path .. ".data") }
+      local sealed, signed_by = seals.open(required(block.data, "string", path, ".data"), "anthropic")
+      into[#into + 1] = { type = "thinking", redacted = true, data = sealed, signed_by = signed_by }
     else
-      local signature = optional(block.signature, "string", path .. ".signature")
+      local signature, signed_by = optional(block.signature, "string", path, ".signature"), nil
       if signature == "" then signature = nil end
-      into[#into + 1] = { type = "thinking", signature = signature,
-        text = optional(block.thinking, "string", path .. ".thinking") or "",
-        signed_by = signature and "anthropic" or nil }
+      if signature then signature, signed_by = seals.open(signature, "anthropic") end
+      into[#into + 1] = { type = "thinking", signature = signature, signed_by = signed_by,
+        text = optional(block.thinking, "string", path, ".thinking") or "" }
     end
   end
 end
@@ -51,9 +54,9 @@ local function add_reasoning_details(details, text, field, into)
       encrypted[#encrypted + 1] = { type = "thinking", redacted = true, data = value(detail.data),
         signed_by = signer(detail.format), id = value(detail.id) }
     else
-      collected[#collected + 1] = optional(detail.text, "string", path .. ".text")
-        or optional(detail.summary, "string", path .. ".summary") or ""
-      local given = optional(detail.signature, "string", path .. ".signature")
+      collected[#collected + 1] = optional(detail.text, "string", path, ".text")
+        or optional(detail.summary, "string", path, ".summary") or ""
+      local given = optional(detail.signature, "string", path, ".signature")
       if given and given ~= "" then signature, signed_by = given, signer(detail.format) end
     end
   end
@@ -95,7 +98,7 @@ local function url_of(v, field)
   v = value(v)
   if type(v) == "string" then return v, nil end
   required(v, "object", field)
-  return required(v.url, "string", field .. ".url"), value(v.detail)
+  return required(v.url, "string", field, ".url"), value(v.detail)
 end
 
 local function image_part(part, field)
@@ -112,10 +115,10 @@ local function image_part(part, field)
 end
 
 local function file_part(part, field)
-  local file = required(part.file, "object", field .. ".file")
+  local file = required(part.file, "object", field, ".file")
   local title, bytes = value(file.filename), value(file.file_data)
   if value(file.file_id) then return { type = "document", file_id = file.file_id, title = title, at = field } end
-  required(bytes, "string", field .. ".file.file_data")
+  required(bytes, "string", field, ".file.file_data")
   local media_type, base64 = parts.data_url(bytes)
   if media_type then
     return { type = "document", media_type = media_type, bytes = base64, title = title, at = field }
@@ -127,15 +130,15 @@ end
 local function audio_part(part, field)
   local audio = value(part.input_audio)
   if type(audio) == "string" then return { type = "audio", bytes = audio, at = field } end
-  required(audio, "object", field .. ".input_audio")
-  return { type = "audio", bytes = required(audio.data, "string", field .. ".input_audio.data"),
+  required(audio, "object", field, ".input_audio")
+  return { type = "audio", bytes = required(audio.data, "string", field, ".input_audio.data"),
     format = value(audio.format), at = field }
 end
 
 local part_readers = {
-  text = function(part, field) return { type = "text", text = required(part.text, "string", field .. ".text") } end,
+  text = function(part, field) return { type = "text", text = required(part.text, "string", field, ".text") } end,
   refusal = function(part, field)
-    return { type = "refusal", text = required(part.refusal, "string", field .. ".refusal") }
+    return { type = "refusal", text = required(part.refusal, "string", field, ".refusal") }
   end,
   image_url = image_part,
   file = file_part,
@@ -157,7 +160,7 @@ local function add_content(content, field, into)
   for i, part in ipairs(required(content, "array", field)) do
     local path = field .. "[" .. (i - 1) .. "]"
     if type(part) == "string" then part = { type = "text", text = part } end
-    local kind = required(required(part, "object", path).type, "string", path .. ".type")
+    local kind = required(required(part, "object", path).type, "string", path, ".type")
     local read = part_readers[kind]
     local normal = read and read(part, path) or { type = "opaque", kind = kind, dialect = dialect, body = part,
       at = path }
@@ -166,23 +169,53 @@ local function add_content(content, field, into)
   end
 end
 
+-- The signature that Gemini put on a call, where Google's own Chat endpoint has it; nil when there is none.
+function M.call_signature(call)
+  local extra = value(call.extra_content)
+  local google = type(extra) == "table" and value(extra.google)
+  local signature = type(google) == "table" and value(google.thought_signature)
+  return type(signature) == "string" and signature ~= "" and signature or nil
+end
+
+-- extra_content of a call that Gemini has signed.
+function M.signed_call(signature)
+  return { google = { thought_signature = signature } }
+end
+
+local function add_custom_call(call, path, into)
+  local custom = required(call.custom, "object", path, ".custom")
+  into[#into + 1] = { type = "tool_call", at = path, custom = true,
+    id = required(call.id, "string", path, ".id"),
+    name = required(custom.name, "string", path, ".custom.name"),
+    arguments = custom_tools.arguments(optional(custom.input, "string", path, ".custom.input") or "") }
+  into.has_calls = true
+end
+
+local function add_call(call, i, path, into)
+  local fn = optional(call["function"], "object", path, ".function")
+  if not fn then fail(path .. ".function", "is missing; only calls of functions and custom tools can be carried") end
+  local part = { type = "tool_call", at = path,
+    id = optional(call.id, "string", path, ".id") or "call_" .. i,
+    name = required(fn.name, "string", path, ".function.name") }
+  into[#into + 1] = parts.set_arguments(part, optional(fn.arguments, "string", path, ".function.arguments") or "")
+  into.has_calls = true
+end
+
 local function add_calls(message, field, into)
-  for i, call in ipairs(optional(message.tool_calls, "array", field .. ".tool_calls") or {}) do
+  for i, call in ipairs(optional(message.tool_calls, "array", field, ".tool_calls") or {}) do
     local path = field .. ".tool_calls[" .. (i - 1) .. "]"
-    local fn = optional(required(call, "object", path)["function"], "object", path .. ".function")
-    if not fn then fail(path .. ".function", "is missing; only function calls can be carried") end
-    local part = { type = "tool_call", at = path,
-      id = optional(call.id, "string", path .. ".id") or "call_" .. i,
-      name = required(fn.name, "string", path .. ".function.name") }
-    into[#into + 1] = parts.set_arguments(part, optional(fn.arguments, "string", path .. ".function.arguments") or "")
-    into.has_calls = true
+    local signature = M.call_signature(required(call, "object", path))
+    if signature then
+      into[#into + 1] = { type = "thinking", text = "", signature = signature, signed_by = "gemini" }
+    end
+    if value(call.type) == "custom" then add_custom_call(call, path, into) else add_call(call, i, path, into) end
   end
-  local legacy = optional(message.function_call, "object", field .. ".function_call")
-  local name = legacy and optional(legacy.name, "string", field .. ".function_call.name")
+  local legacy = optional(message.function_call, "object", field, ".function_call")
+  local name = legacy and optional(legacy.name, "string", field, ".function_call.name")
   -- Some servers fill the unused field with empty strings.
   if name and name ~= "" then
     local part = { type = "tool_call", id = "call_" .. name, name = name, legacy = true }
-    local text = optional(legacy.arguments, "string", field .. ".function_call.arguments") or ""
+    local text = optional(legacy.arguments, "string", field, ".function_call.arguments") or ""
     into[#into + 1] = parts.set_arguments(part, text)
     into.has_calls = true
   end
@@ -238,8 +271,8 @@ end
 local function result_part(message, field)
   local inner = {}
   add_content(message.content, field .. ".content", inner)
-  local id = message.role == "function" and "call_" .. required(message.name, "string", field .. ".name")
-    or required(message.tool_call_id, "string", field .. ".tool_call_id")
+  local id = message.role == "function" and "call_" .. required(message.name, "string", field, ".name")
+    or required(message.tool_call_id, "string", field, ".tool_call_id")
   return { type = "tool_result", id = id, parts = inner, cache = value(message.cache_control),
     legacy_name = message.role == "function" and message.name or nil }
 end
@@ -250,10 +283,14 @@ function M.messages_to_normal(messages, request)
   local system, list = {}, {}
   local results
   for i, message in ipairs(messages) do
-    local field = "messages[" .. (i - 1) .. "]"
+    local field = message_paths[i]
     required(message, "object", field)
-    local role = required(message.role, "string", field .. ".role")
-    if role == "tool" or role == "function" then
+    local role = required(message.role, "string", field, ".role")
+    local text = (role == "user" or role == "assistant") and parts.plain_text(message)
+    if text then
+      results = nil
+      list[#list + 1] = { role = role, at = field, parts = { { type = "text", text = text } } }
+    elseif role == "tool" or role == "function" then
       if not results then
         results = { role = "user", parts = {}, at = field }
         list[#list + 1] = results
@@ -261,13 +298,13 @@ function M.messages_to_normal(messages, request)
       results.parts[#results.parts + 1] = result_part(message, field)
     else
       results = nil
-      local normal = { role = role, name = optional(message.name, "string", field .. ".name"), at = field,
+      local normal = { role = role, name = optional(message.name, "string", field, ".name"), at = field,
         extra = M.message_extra(message) }
       if role == "assistant" then
         normal.parts = M.message_parts(message, field)
       elseif role == "user" or role == "system" or role == "developer" then
         normal.parts = {}
-        add_content(message.content, field .. ".content", normal.parts)
+        add_content(message.content, content_paths[i], normal.parts)
       else
         fail(field .. ".role", "must be system, developer, user, assistant or tool, not \"" .. role .. "\"")
       end
@@ -396,13 +433,21 @@ local function user_from_normal(message, quirks, losses, out)
 end
 
 function M.thinking_entry(part)
-  if part.redacted then return { type = "redacted_thinking", data = part.data } end
-  return { type = "thinking", thinking = part.text, signature = part.signature }
+  if part.redacted then
+    return { type = "redacted_thinking", data = seals.close(part.data, part.signed_by, "anthropic") }
+  end
+  local signature = part.signature and seals.close(part.signature, part.signed_by, "anthropic")
+  return { type = "thinking", thinking = part.text, signature = signature }
 end
 
 local function add_thinking_history(part, sent, quirks, losses)
   local field = quirks.reasoning_history or part.field or "reasoning_content"
   if field == "none" then return lose(losses, "messages[].thinking") end
+  if field == "thinking_blocks" and part.signed_by ~= "anthropic" then
+    -- Servers that take the field hand it to Claude, which takes only what it has signed itself.
+    if part.redacted then return lose(losses, "messages[].redacted_thinking") end
+    field = "reasoning_content"
+  end
   if field == "thinking_blocks" then
     sent.thinking_blocks = sent.thinking_blocks or array({})
     table.insert(sent.thinking_blocks, M.thinking_entry(part))
@@ -410,7 +455,7 @@ local function add_thinking_history(part, sent, quirks, losses)
   end
   if part.redacted then return lose(losses, "messages[].redacted_thinking") end
   if part.signature then lose(losses, "messages[].thinking.signature") end
-  sent[field] = (sent[field] or "") .. part.text
+  if part.text ~= "" then sent[field] = (sent[field] or "") .. part.text end
 end
 
 local function assistant_from_normal(message, quirks, rename, losses)
@@ -481,7 +526,10 @@ function M.messages_from_normal(request, quirks, rename, losses)
   end
   for _, message in ipairs(request.system or {}) do add(system_from_normal(message, quirks, losses), message) end
   for _, message in ipairs(request.messages) do
-    if message.role == "assistant" then
+    local text = (message.role == "user" or message.role == "assistant") and parts.only_text(message)
+    if text then
+      out[#out + 1] = { role = message.role, content = text }
+    elseif message.role == "assistant" then
       add(assistant_from_normal(message, quirks, rename, losses), message)
     elseif message.role == "user" then
       add(user_from_normal(message, quirks, losses, out), message)
@@ -493,40 +541,6 @@ function M.messages_from_normal(request, quirks, rename, losses)
 end
 
 ----- answers
-
-local finish_reasons = {
-  stop = "stop", length = "length", tool_calls = "tool_calls", function_call = "tool_calls",
-  content_filter = "content_filter", error = "error", max_tokens = "length", model_length = "length",
-  end_turn = "stop", eos = "stop",
-}
-
-function M.finish_to_normal(raw, has_calls)
-  if raw == "" or raw == "null" then raw = nil end
-  local reason = raw and finish_reasons[raw]
-  if raw and not reason then
-    gw.log.warn("unknown finish_reason \"" .. raw .. "\" taken as stop")
-    reason = "stop"
-  end
-  if not reason or reason == "stop" then reason = has_calls and "tool_calls" or "stop" end
-  return { reason = reason, raw = raw, dialect = dialect }
-end
-
-local chat_reasons = {
-  stop = "stop", stop_sequence = "stop", pause = "stop", length = "length", context_window = "length",
-  tool_calls = "tool_calls", content_filter = "content_filter", error = "stop",
-}
-
-function M.finish_from_normal(finish, asked)
-  local reason = chat_reasons[finish.reason] or "stop"
-  if reason == "tool_calls" and asked.legacy_functions then return "function_call" end
-  return reason
-end
-
-local tiers = { standard = "default", priority = "priority", batch = "flex" }
-
-function M.tier_from_normal(tier)
-  return tier and (tiers[tier] or tier)
-end
 
 local function annotation(citation)
   return { type = "url_citation", url_citation = { url = citation.url, title = citation.title or "",
@@ -540,14 +554,15 @@ function M.message_from_parts(choice, asked)
   local message = { role = "assistant" }
   local texts, thinking, blocks, refusals = {}, {}, array({}), {}
   local annotations = array({})
-  local length = 0
-  for _, part in ipairs(choice.parts) do
+  local length, call_signature = 0, nil
+  for i, part in ipairs(choice.parts) do
     local kind = part.type
     if kind == "text" then
       for _, citation in ipairs(part.citations or {}) do
         if citation.url then
-          local placed = { url = citation.url, title = citation.title, start_index = length,
-            end_index = length + (utf8.len(part.text) or #part.text) }
+          local placed = { url = citation.url, title = citation.title,
+            start_index = citation.start_index or length,
+            end_index = citation.end_index or length + (utf8.len(part.text) or #part.text) }
           annotations[#annotations + 1] = annotation(placed)
         else
           lose(asked.losses, "content[].citations(" .. citation.type .. ")")
@@ -557,12 +572,12 @@ function M.message_from_parts(choice, asked)
       length = length + (utf8.len(part.text) or #part.text)
     elseif kind == "thinking" then
       if part.text then thinking[#thinking + 1] = part.text end
-      if part.redacted or part.signature then
-        if part.signed_by == "anthropic" then
-          blocks[#blocks + 1] = M.thinking_entry(part)
-        else
-          lose(asked.losses, "reasoning_details(signed by " .. (part.signed_by or "unknown") .. ")")
-        end
+      local following = choice.parts[i + 1]
+      if part.signed_by == "gemini" and part.signature and following and following.type == "tool_call"
+        and not asked.legacy_functions then
+        call_signature = part.signature
+      elseif part.redacted or part.signature then
+        blocks[#blocks + 1] = M.thinking_entry(part)
       end
     elseif kind == "refusal" then
       refusals[#refusals + 1] = part.text
@@ -572,8 +587,14 @@ function M.message_from_parts(choice, asked)
       if asked.legacy_functions and not message.function_call then
         message.function_call = fn
       else
+        local call = { id = part.id, type = "function", ["function"] = fn,
+          extra_content = call_signature and M.signed_call(call_signature) }
+        if custom_tools.is_custom(asked, name) then
+          call.type, call["function"], call.custom = "custom", nil, { name = name, input = custom_tools.input(part) }
+        end
         message.tool_calls = message.tool_calls or array({})
-        table.insert(message.tool_calls, { id = part.id, type = "function", ["function"] = fn })
+        table.insert(message.tool_calls, call)
+        call_signature = nil
       end
     elseif kind == "audio" then
       message.audio = { data = part.bytes, id = part.id, transcript = part.transcript, expires_at = part.expires_at }
@@ -581,54 +602,19 @@ function M.message_from_parts(choice, asked)
       lose(asked.losses, "content[](" .. (part.kind or kind) .. ")")
     end
   end
-  for _, citation in ipairs(choice.parts.citations or {}) do annotations[#annotations + 1] = annotation(citation) end
+  for _, citation in ipairs(choice.parts.citations or {}) do
+    if citation.url then
+      annotations[#annotations + 1] = annotation(citation)
+    else
+      lose(asked.losses, "content[].citations(" .. citation.type .. ")")
+    end
+  end
   message.content = #texts > 0 and table.concat(texts) or json.null
   message.refusal = #refusals > 0 and table.concat(refusals) or json.null
   if #thinking > 0 then message.reasoning_content = table.concat(thinking) end
   if #blocks > 0 then message.thinking_blocks = blocks end
   if #annotations > 0 then message.annotations = annotations end
   return message
-end
-
------ usage
-
--- The normal form counts inclusively: input_tokens holds cached ones, output_tokens holds reasoning.
-function M.usage_to_normal(usage)
-  if not usage then return nil end
-  local input, output = value(usage.prompt_tokens) or 0, value(usage.completion_tokens) or 0
-  local input_details = value(usage.prompt_tokens_details) or {}
-  local output_details = value(usage.completion_tokens_details) or {}
-  local reasoning = value(output_details.reasoning_tokens) or value(usage.reasoning_tokens)
-  local total = value(usage.total_tokens)
-  -- xAI counts reasoning beside completion_tokens; only the total tells.
-  if reasoning and reasoning > 0 and total == input + output + reasoning then output = output + reasoning end
-  local cached = value(input_details.cached_tokens) or value(usage.cache_read_input_tokens)
-    or value(usage.prompt_cache_hit_tokens) or value(usage.cached_tokens) or value(usage.num_cached_tokens)
-  -- Grok on Azure counts cached tokens beside prompt_tokens; more cached than prompt tokens can mean nothing else.
-  if cached and cached > input then input = input + cached end
-  return {
-    input_tokens = input,
-    output_tokens = output,
-    cache_read_tokens = cached,
-    cache_write_tokens = value(input_details.cache_write_tokens) or value(usage.cache_creation_input_tokens),
-    reasoning_tokens = reasoning,
-    audio_input_tokens = value(input_details.audio_tokens),
-    audio_output_tokens = value(output_details.audio_tokens),
-  }
-end
-
-function M.usage_from_normal(usage)
-  local input, output = usage.input_tokens or 0, usage.output_tokens or 0
-  local body = { prompt_tokens = input, completion_tokens = output, total_tokens = input + output }
-  if usage.cache_read_tokens or usage.cache_write_tokens or usage.audio_input_tokens then
-    body.prompt_tokens_details = { cached_tokens = usage.cache_read_tokens or 0,
-      cache_write_tokens = usage.cache_write_tokens, audio_tokens = usage.audio_input_tokens }
-  end
-  if usage.reasoning_tokens or usage.audio_output_tokens then
-    body.completion_tokens_details = { reasoning_tokens = usage.reasoning_tokens or 0,
-      audio_tokens = usage.audio_output_tokens }
-  end
-  return body
 end
 
 return M

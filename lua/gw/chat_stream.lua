@@ -10,6 +10,10 @@
 local parts = require("gw.parts")
 local errors = require("gw.errors")
 local chat = require("gw.chat_parts")
+local ends = require("gw.chat_ends")
+local custom_tools = require("gw.custom_tools")
+local seals = require("gw.seals")
+local streams = require("gw.streams")
 
 local json = gw.json
 local value = parts.value
@@ -67,11 +71,15 @@ local function read_thinking(self, state, delta, emit)
   if plain then emit_thinking(self, state, plain, emit) end
   for _, block in ipairs(value(delta.thinking_blocks) or {}) do
     if value(block.type) == "redacted_thinking" then
-      emit({ type = "redacted_thinking", data = value(block.data), signed_by = "anthropic", choice = state.index })
+      local sealed, signed_by = seals.open(value(block.data) or "", "anthropic")
+      emit({ type = "redacted_thinking", data = sealed, signed_by = signed_by, choice = state.index })
     else
       local text, signature = value(block.thinking), value(block.signature)
       if not state.thinking_seen and text and text ~= "" then emit_thinking(self, state, text, emit) end
-      if signature and signature ~= "" then emit_signature(state, signature, "anthropic", emit) end
+      if signature and signature ~= "" then
+        local sealed, signed_by = seals.open(signature, "anthropic")
+        emit_signature(state, sealed, signed_by, emit)
+      end
     end
   end
   for _, detail in ipairs(value(delta.reasoning_details) or {}) do
@@ -118,6 +126,7 @@ local function call_of(state, fragment)
     state.by_key[key] = call
   end
   if id and not call.id then call.id = id end
+  if fragment.extra_content then call.signature = chat.call_signature(fragment) end
   return call
 end
 
@@ -125,6 +134,7 @@ local function read_fragment(self, state, call, fn, emit)
   local name, arguments = value(fn.name), value(fn.arguments)
   if not call.started and name and name ~= "" then
     call.started = true
+    if call.signature then emit_signature(state, call.signature, "gemini", emit) end
     emit({ type = "tool_start", index = call.index, id = call.id or gw.id("call_"), name = name,
       choice = state.index })
     if #call.held > 0 then
@@ -141,6 +151,16 @@ local function read_fragment(self, state, call, fn, emit)
   local event = self.delta_event
   event.index, event.arguments, event.choice = call.index, arguments, state.index
   emit(event)
+end
+
+-- A call of a custom tool: its free text goes on as the one argument of a function, piece by piece.
+local function read_custom(self, state, call, custom, emit)
+  local text = value(custom.input) or ""
+  if not call.is_custom then
+    call.is_custom = true
+    read_fragment(self, state, call, { name = custom.name, arguments = '{"input":"' }, emit)
+  end
+  if text ~= "" then read_fragment(self, state, call, { arguments = text_of(text):sub(2, -2) }, emit) end
 end
 
 local function read_delta(self, state, delta, logprobs, emit)
@@ -162,12 +182,15 @@ local function read_delta(self, state, delta, logprobs, emit)
   if fragments then
     for _, fragment in ipairs(fragments) do
       local fn = value(fragment["function"])
+      local custom = value(fragment.custom)
       if fn then read_fragment(self, state, call_of(state, fragment), fn, emit) end
+      if custom then read_custom(self, state, call_of(state, fragment), custom, emit) end
     end
   end
   local legacy = value(delta.function_call)
   if legacy and ((value(legacy.name) or "") ~= "" or (value(legacy.arguments) or "") ~= "") then
-    read_fragment(self, state, call_of(state, { index = "legacy", ["function"] = legacy }), legacy, emit)
+    local id = value(legacy.name) and "call_" .. legacy.name
+    read_fragment(self, state, call_of(state, { index = "legacy", id = id, ["function"] = legacy }), legacy, emit)
   end
   local annotations = value(delta.annotations)
   if annotations then
@@ -193,8 +216,7 @@ end
 local function end_stream(self, emit)
   self.ended = true
   if not self.started then
-    fail(self, { status = 502, class = "server", message = "The provider's stream ended before its answer." }, emit)
-    return
+    return streams.fail_reader(self, "The provider's stream ended before its answer.", emit)
   end
   local indexes = {}
   for index in pairs(self.choices) do indexes[#indexes + 1] = index end
@@ -203,10 +225,11 @@ local function end_stream(self, emit)
     local state = self.choices[index]
     for _, call in ipairs(state.calls) do
       if not call.started then gw.log.warn("a streamed tool call without a name was dropped") end
+      if call.is_custom then read_fragment(self, state, call, { arguments = '"}' }, emit) end
     end
-    emit({ type = "finish", finish = chat.finish_to_normal(state.finish, #state.calls > 0), choice = index })
+    emit({ type = "finish", finish = ends.finish_to_normal(state.finish, #state.calls > 0), choice = index })
   end
-  if self.usage then emit({ type = "usage", usage = chat.usage_to_normal(self.usage) }) end
+  if self.usage then emit({ type = "usage", usage = ends.usage_to_normal(self.usage) }) end
   emit({ type = "end" })
 end
 
@@ -215,10 +238,7 @@ function R:event(name, data, emit)
   if data == "[DONE]" then return end_stream(self, emit) end
   local chunk = data
   if type(data) == "string" then chunk = json.decode(data) end
-  if type(chunk) ~= "table" then
-    return fail(self, { status = 502, class = "server", message = "The provider sent an event that is not JSON." },
-      emit)
-  end
+  if type(chunk) ~= "table" then return streams.fail_reader(self, streams.not_json, emit) end
   if chunk.error and chunk.error ~= null or name == "error" then
     return fail(self, errors.from_table(nil, chunk), emit)
   end
@@ -247,13 +267,21 @@ function R:event(name, data, emit)
   end
 end
 
+-- A chunk that says no more than this text of the first choice. False when it must be read as a whole.
+function R:text(text, emit)
+  local state = self.choices[0]
+  if self.ended or not state then return false end
+  emit_text(self, state, text, nil, emit)
+  return true
+end
+
 -- The body has ended. Servers that never send [DONE] are done when they have given a finish reason.
 function R:finish(emit)
   if self.ended then return end
   for _, state in pairs(self.choices) do
     if state.finish then return end_stream(self, emit) end
   end
-  fail(self, { status = 502, class = "server", message = "The provider's stream broke off before its end." }, emit)
+  streams.fail_reader(self, streams.broken_off, emit)
 end
 
 ----- writer
@@ -307,6 +335,12 @@ local function put_thinking_block(choice, part, put)
   put(choice.delta_head .. "\"thinking_blocks\":[" .. json.encode(entry) .. "]" .. tail)
 end
 
+local function put_held(choice, put)
+  local held = choice.held
+  choice.held = nil
+  put_thinking_block(choice, held, put)
+end
+
 local function place_citations(choice)
   for _, citation in ipairs(choice.unplaced) do
     choice.citations[#choice.citations + 1] = chat.annotation({ url = citation.url, title = citation.title,
@@ -337,19 +371,17 @@ end
 function write.signature(self, choice, event, put)
   local text = table.concat(choice.thinking)
   choice.thinking = {}
-  if event.signed_by == "anthropic" then
-    put_thinking_block(choice, { text = text, signature = event.signature }, put)
-  else
-    parts.lose(self.asked.losses, "reasoning_details(signed by " .. (event.signed_by or "unknown") .. ")")
+  if event.signed_by == "gemini" and not self.asked.legacy_functions then
+    -- It signs what follows: on a call it has a place of its own.
+    if choice.held then put_held(choice, put) end
+    choice.held = { text = text, signature = event.signature, signed_by = "gemini" }
+    return
   end
+  put_thinking_block(choice, { text = text, signature = event.signature, signed_by = event.signed_by }, put)
 end
 
-function write.redacted_thinking(self, choice, event, put)
-  if event.signed_by == "anthropic" then
-    put_thinking_block(choice, { redacted = true, data = event.data }, put)
-  else
-    parts.lose(self.asked.losses, "reasoning_details(signed by " .. (event.signed_by or "unknown") .. ")")
-  end
+function write.redacted_thinking(_, choice, event, put)
+  put_thinking_block(choice, { redacted = true, data = event.data, signed_by = event.signed_by }, put)
 end
 
 function write.part_stop(_, choice)
@@ -361,9 +393,28 @@ function write.refusal(_, choice, event, put)
   put(choice.delta_head .. "\"refusal\":" .. text_of(event.text) .. tail)
 end
 
+-- The call of a custom tool is told when its arguments are complete: its free text stands inside them.
+local function put_custom(choice, index, put)
+  local pieces = choice.custom and choice.custom[index]
+  if not pieces then return end
+  choice.custom[index] = nil
+  local input = custom_tools.input(parts.set_arguments({}, table.concat(pieces)))
+  put(choice.delta_head .. "\"tool_calls\":[{\"index\":" .. text_of(index) .. ",\"custom\":{\"input\":"
+    .. text_of(input) .. "}}]" .. tail)
+end
+
+local function start_custom(choice, event, name, put)
+  choice.custom = choice.custom or {}
+  choice.custom[event.index] = {}
+  put(choice.delta_head .. "\"tool_calls\":[{\"index\":" .. text_of(event.index) .. ",\"id\":" .. text_of(event.id)
+    .. ",\"type\":\"custom\",\"custom\":{\"name\":" .. name .. ",\"input\":\"\"}}]" .. tail)
+end
+
 function write.tool_start(self, choice, event, put)
   local names = self.asked.tool_names
-  local name = text_of(names and names[event.name] or event.name)
+  local client_name = names and names[event.name] or event.name
+  local name = text_of(client_name)
+  if custom_tools.is_custom(self.asked, client_name) then return start_custom(choice, event, name, put) end
   if self.asked.legacy_functions then
     choice.call_heads[event.index] = choice.delta_head .. "\"function_call\":{\"arguments\":"
     choice.call_tail = "}" .. tail
@@ -373,12 +424,25 @@ function write.tool_start(self, choice, event, put)
   local head = choice.delta_head .. "\"tool_calls\":[{\"index\":" .. text_of(event.index)
   choice.call_heads[event.index] = head .. ",\"function\":{\"arguments\":"
   choice.call_tail = "}}]" .. tail
+  local held, extra = choice.held, ""
+  if held then
+    extra, choice.held = ",\"extra_content\":" .. json.encode(chat.signed_call(held.signature)), nil
+  end
   put(head .. ",\"id\":" .. text_of(event.id) .. ",\"type\":\"function\",\"function\":{\"name\":" .. name
-    .. ",\"arguments\":\"\"}}]" .. tail)
+    .. ",\"arguments\":\"\"}" .. extra .. "}]" .. tail)
 end
 
 function write.tool_delta(_, choice, event, put)
+  local pieces = choice.custom and choice.custom[event.index]
+  if pieces then
+    pieces[#pieces + 1] = event.arguments
+    return
+  end
   put(choice.call_heads[event.index] .. text_of(event.arguments) .. choice.call_tail)
+end
+
+function write.tool_stop(_, choice, event, put)
+  put_custom(choice, event.index, put)
 end
 
 function write.citation(self, choice, event)
@@ -403,12 +467,17 @@ end
 
 local function close_choice(self, choice, put)
   place_citations(choice)
+  local waiting = {}
+  for index in pairs(choice.custom or {}) do waiting[#waiting + 1] = index end
+  table.sort(waiting)
+  for _, index in ipairs(waiting) do put_custom(choice, index, put) end
+  if choice.held then put_held(choice, put) end
   if #choice.citations > 0 then
     -- All at once: SDKs that merge deltas have no key to join annotations by.
     put(choice.delta_head .. "\"annotations\":" .. json.encode(json.array(choice.citations)) .. tail)
   end
   local finish = choice.finish or { reason = "stop" }
-  local ending = ",\"delta\":{},\"finish_reason\":" .. text_of(chat.finish_from_normal(finish, self.asked))
+  local ending = ",\"delta\":{},\"finish_reason\":" .. text_of(ends.finish_from_normal(finish, self.asked))
   if finish.stop_sequence then ending = ending .. ",\"stop_sequence\":" .. text_of(finish.stop_sequence) end
   put(choice.head .. ending .. "}]}\n\n")
 end
@@ -420,8 +489,9 @@ local function close(self, put)
   for index in pairs(self.choices) do indexes[#indexes + 1] = index end
   table.sort(indexes)
   for _, index in ipairs(indexes) do close_choice(self, self.choices[index], put) end
-  if self.asked.stream_usage and self.usage then
-    put(self.head .. ",\"choices\":[],\"usage\":" .. json.encode(chat.usage_from_normal(self.usage)) .. "}\n\n")
+  local usage = self.usage and ends.usage_from_normal(self.usage, self.asked.losses)
+  if self.asked.stream_usage and usage then
+    put(self.head .. ",\"choices\":[],\"usage\":" .. json.encode(usage) .. "}\n\n")
   end
   put("data: [DONE]\n\n")
 end
@@ -448,12 +518,6 @@ function W:event(event, put)
   end
 end
 
--- Nothing more will come. A stream that was not ended is an error for the client, never a silent end.
-function W:finish(put)
-  if self.closed then return end
-  self.closed = true
-  put(self.stream_error({ status = 502, class = "server", message = "The answer broke off before its end." },
-    self.asked.request_id))
-end
+W.finish = streams.finish_writer
 
 return M

@@ -11,10 +11,11 @@ local kinds = {
     api = "integer", doc = "string", dialect = "string", base_url = "string", auth = "string or table",
     headers = "table", paths = "table", options = "table", setup = "function", request = "function",
     response = "function", event = "function", errors = "table", quirks = "table", environment = "string",
-    models = "table",
+    models = "table", dialects = "table", model_dialects = "table", tells_cost = "boolean",
+    catalogue = "string",
   },
   dialect = {
-    api = "integer", doc = "string", name = "string", raw_keys = "table", quirks = "table",
+    api = "integer", doc = "string", name = "string", raw_keys = "table", quirks = "table", carries = "table",
     request_to_normal = "function", request_from_normal = "function",
     response_to_normal = "function", response_from_normal = "function", reader = "function", writer = "function",
     error_to_normal = "function", error_from_normal = "function", stream_error = "function",
@@ -24,7 +25,7 @@ local kinds = {
 -- One of these must be there for the file to make sense.
 local needed = {
   policy = { "route" },
-  adapter = { "dialect" },
+  adapter = {},
   dialect = {
     "name", "request_to_normal", "request_from_normal", "response_to_normal", "response_from_normal", "reader",
     "writer", "error_to_normal", "error_from_normal", "stream_error",
@@ -180,11 +181,15 @@ local function check_declarations(options, fail)
   end
 end
 
+local auth_kinds = {
+  bearer = true, ["x-api-key"] = true, ["aws-sigv4"] = true, ["google-oauth"] = true, none = true,
+}
+
 local function check_adapter(script, fail)
   local auth = script.auth
-  if type(auth) == "string" and auth ~= "bearer" and auth ~= "x-api-key" and auth ~= "none" then
-    fail("auth", 'auth must be "bearer", "x-api-key", "none" or { header = "…" }, not ' .. shown(auth)
-      .. did_you_mean(auth, { bearer = 1, ["x-api-key"] = 1, none = 1 }))
+  if type(auth) == "string" and not auth_kinds[auth] then
+    fail("auth", 'auth must be "bearer", "x-api-key", "aws-sigv4", "google-oauth", "none" or { header = "…" }, not '
+      .. shown(auth) .. did_you_mean(auth, auth_kinds))
   end
   if type(auth) == "table" then
     keys_and_types(auth, { header = "string" }, "auth", fail)
@@ -196,6 +201,7 @@ local function check_adapter(script, fail)
       if type(value) ~= "string" then fail(key, member .. "." .. key .. " must be a string, not " .. shown(value)) end
     end
   end
+  if not script.dialect and not script.dialects then fail("", "an adapter needs 'dialect' or 'dialects'") end
   for i, name in ipairs(script.models or {}) do
     if type(name) ~= "string" then fail("models", "models[" .. i .. "] must be a string, not " .. shown(name)) end
   end

@@ -35,7 +35,8 @@ end
 
 local overflow_texts = {
   "context_length_exceeded", "maximum context length", "prompt is too long", "context window", "too many tokens",
-  "too_many_prompt_tokens", "exceeds the available context", "input is too long", "reduce the length of the messages",
+  "too_many_prompt_tokens", "maximum number of tokens", "exceeds the available context", "input is too long",
+  "reduce the length of the messages",
 }
 
 -- The class of an error: "context_length" "overloaded" "rate_limit" "auth" "permission" "not_found" "too_large"
@@ -104,6 +105,32 @@ function M.from_text(status, text)
   if message == "" then message = "The provider answered " .. status .. " without a body." end
   message = clean(message)
   return { status = status, message = message, class = M.class(status, message) }
+end
+
+----- OpenAI's words, for both of its APIs
+
+local openai_types = {
+  [400] = "invalid_request_error", [401] = "authentication_error", [402] = "insufficient_quota",
+  [403] = "permission_error", [404] = "invalid_request_error", [413] = "invalid_request_error",
+  [422] = "invalid_request_error", [429] = "rate_limit_error",
+}
+
+local openai_codes = {
+  context_length = "context_length_exceeded", auth = "invalid_api_key", rate_limit = "rate_limit_exceeded",
+  overloaded = "overloaded", timeout = "timeout",
+}
+
+-- The status and body for a client of OpenAI's APIs.
+function M.openai_body(err, request_id)
+  local status = err.status == 529 and 503 or err.status
+  local kind = openai_types[status] or (status >= 500 and "server_error" or "invalid_request_error")
+  local body = {
+    message = err.message, type = kind, param = err.param or json.null,
+    code = err.class == "context_length" and "context_length_exceeded" or err.code or openai_codes[err.class]
+      or json.null,
+  }
+  if request_id then body.request_id = request_id end
+  return status, { error = body }
 end
 
 return M

@@ -3,6 +3,7 @@
 -- It does not know about requests or answers as a whole.
 
 local parts = require("gw.parts")
+local seals = require("gw.seals")
 
 local json = gw.json
 local value, optional, required, lose, fail = parts.value, parts.optional, parts.required, parts.lose, parts.fail
@@ -22,7 +23,7 @@ function M.citation_to_normal(citation)
 end
 
 function read.text(block, field)
-  local part = { type = "text", text = required(block.text, "string", field .. ".text") }
+  local part = { type = "text", text = required(block.text, "string", field, ".text") }
   local citations = parts.objects(block.citations, field .. ".citations")
   if #citations > 0 then
     part.citations = {}
@@ -34,16 +35,16 @@ end
 -- The source of an image or document, into the part.
 local function read_source(part, source, field)
   required(source, "object", field)
-  local kind = required(source.type, "string", field .. ".type")
+  local kind = required(source.type, "string", field, ".type")
   if kind == "base64" then
-    part.media_type = required(source.media_type, "string", field .. ".media_type")
-    part.bytes = required(source.data, "string", field .. ".data")
+    part.media_type = required(source.media_type, "string", field, ".media_type")
+    part.bytes = required(source.data, "string", field, ".data")
   elseif kind == "url" then
-    part.url = required(source.url, "string", field .. ".url")
+    part.url = required(source.url, "string", field, ".url")
   elseif kind == "file" then
-    part.file_id, part.dialect = required(source.file_id, "string", field .. ".file_id"), dialect
+    part.file_id, part.dialect = required(source.file_id, "string", field, ".file_id"), dialect
   elseif kind == "text" then
-    part.text, part.media_type = required(source.data, "string", field .. ".data"), "text/plain"
+    part.text, part.media_type = required(source.data, "string", field, ".data"), "text/plain"
   elseif kind == "content" then
     part.text, part.source = M.plain_text(source.content, field .. ".content"), source
   else
@@ -70,23 +71,25 @@ function read.image(block, field)
 end
 
 function read.document(block, field)
-  local part = { type = "document", at = field, title = optional(block.title, "string", field .. ".title"),
-    context = optional(block.context, "string", field .. ".context") }
-  local citations = optional(block.citations, "object", field .. ".citations")
+  local part = { type = "document", at = field, title = optional(block.title, "string", field, ".title"),
+    context = optional(block.context, "string", field, ".context") }
+  local citations = optional(block.citations, "object", field, ".citations")
   if citations and value(citations.enabled) then part.citations_enabled = true end
   return read_source(part, block.source, field .. ".source")
 end
 
 function read.thinking(block, field)
-  local signature = optional(block.signature, "string", field .. ".signature")
+  local signature = optional(block.signature, "string", field, ".signature")
+  local signed_by
   if signature == "" then signature = nil end
-  return { type = "thinking", text = required(block.thinking, "string", field .. ".thinking"), signature = signature,
-    signed_by = signature and "anthropic" or nil }
+  if signature then signature, signed_by = seals.open(signature, "anthropic") end
+  return { type = "thinking", text = required(block.thinking, "string", field, ".thinking"), signature = signature,
+    signed_by = signed_by }
 end
 
 function read.redacted_thinking(block, field)
-  return { type = "thinking", redacted = true, data = required(block.data, "string", field .. ".data"),
-    signed_by = "anthropic" }
+  local sealed, signed_by = seals.open(required(block.data, "string", field, ".data"), "anthropic")
+  return { type = "thinking", redacted = true, data = sealed, signed_by = signed_by }
 end
 
 function read.tool_use(block, field)
@@ -96,12 +99,12 @@ function read.tool_use(block, field)
   elseif not json.is_raw(input) then
     fail(field .. ".input", "must be an object")
   end
-  return { type = "tool_call", id = required(block.id, "string", field .. ".id"),
-    name = required(block.name, "string", field .. ".name"), arguments = input, at = field }
+  return { type = "tool_call", id = required(block.id, "string", field, ".id"),
+    name = required(block.name, "string", field, ".name"), arguments = input, at = field }
 end
 
 function read.tool_result(block, field)
-  local part = { type = "tool_result", id = required(block.tool_use_id, "string", field .. ".tool_use_id"),
+  local part = { type = "tool_result", id = required(block.tool_use_id, "string", field, ".tool_use_id"),
     is_error = value(block.is_error) == true or nil, parts = {}, at = field }
   M.add_blocks(block.content, field .. ".content", part.parts)
   return part
@@ -118,7 +121,7 @@ function M.add_blocks(content, field, into)
   end
   for i, block in ipairs(required(content, "array", field)) do
     local path = field .. "[" .. (i - 1) .. "]"
-    local kind = required(required(block, "object", path).type, "string", path .. ".type")
+    local kind = required(required(block, "object", path).type, "string", path, ".type")
     local reader = read[kind]
     local part = reader and reader(block, path)
       or { type = "opaque", kind = kind, dialect = dialect, body = block, at = path }
@@ -200,15 +203,20 @@ function write.audio(part)
 end
 
 function write.thinking(part, how)
+  local is_own = part.signed_by == "anthropic"
+  -- Claude takes only what it has signed itself; unsigned text must not be replayed. Clients keep what anybody signed.
   if part.redacted then
-    if part.signed_by == "anthropic" then return { type = "redacted_thinking", data = part.data } end
-    return lose(how.losses, "messages[].reasoning_details(not Anthropic's)")
+    if not is_own and not how.is_answer then
+      return lose(how.losses, "messages[].reasoning_details(not Anthropic's)")
+    end
+    return { type = "redacted_thinking", data = seals.close(part.data, part.signed_by, "anthropic") }
   end
-  -- Claude takes only what it has signed itself; unsigned text must not be replayed.
-  if part.signed_by == "anthropic" and part.signature then
-    return { type = "thinking", thinking = part.text, signature = part.signature }
+  if not how.is_answer and not (is_own and part.signature) then
+    return lose(how.losses, "messages[].thinking(" .. (part.signature and "not Anthropic's" or "unsigned") .. ")")
   end
-  return lose(how.losses, "messages[].thinking(unsigned)")
+  -- Clients demand the field. A block whose signature is empty is not sent back to a model later.
+  return { type = "thinking", thinking = part.text,
+    signature = part.signature and seals.close(part.signature, part.signed_by, "anthropic") or "" }
 end
 
 function write.tool_call(part, how)
@@ -273,8 +281,9 @@ local stop_reasons = {
 }
 
 -- `has_refusal`: the model refused in words; OpenAI ends such an answer with "stop".
-function M.finish_from_normal(finish, has_refusal)
+function M.finish_from_normal(finish, has_refusal, losses)
   if finish.dialect == dialect and finish.raw then return finish.raw end
+  if finish.reason == "error" then lose(losses, "stop_reason(error sent as end_turn)") end
   if has_refusal and finish.reason == "stop" then return "refusal" end
   return stop_reasons[finish.reason] or "end_turn"
 end
@@ -307,8 +316,9 @@ function M.merge_usage(usage, given)
   return usage
 end
 
-function M.usage_from_normal(usage)
+function M.usage_from_normal(usage, losses)
   usage = usage or {}
+  if (usage.audio_input_tokens or 0) + (usage.audio_output_tokens or 0) > 0 then lose(losses, "usage.audio_tokens") end
   local cached, written = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
   local body = {
     input_tokens = math.max(0, (usage.input_tokens or 0) - cached - written),

@@ -6,14 +6,15 @@
 --   message_start ─▶ ( content_block_start ─▶ delta* ─▶ content_block_stop )* ─▶ message_delta ─▶ message_stop
 --                      one block open at a time, indices 0, 1, 2 …
 --
--- A source may interleave several tool calls and text. The block that is open streams; what belongs to another one
--- waits in `waiting` until the open one can be closed: text and thinking at once, a tool call when the source says so,
--- or when its arguments are a complete JSON value (nothing can follow them), or at the end.
+-- A source may interleave several tool calls and text: lua/gw/block_order.lua brings them into order.
 -- It does not read SSE framing: `data` is one event's text (or the table an adapter's event hook left).
 
 local parts = require("gw.parts")
 local errors = require("gw.errors")
 local blocks = require("gw.messages_parts")
+local block_order = require("gw.block_order")
+local seals = require("gw.seals")
+local streams = require("gw.streams")
 
 local json = gw.json
 local value = parts.value
@@ -66,6 +67,13 @@ local function emit_arguments(self, index, text, emit)
   emit(event)
 end
 
+local function emit_signature(text, emit)
+  text = value(text) or ""
+  if text == "" then return end
+  local signature, signed_by = seals.open(text, "anthropic")
+  emit({ type = "signature", signature = signature, signed_by = signed_by })
+end
+
 function read.content_block_start(self, body, emit)
   local block = body.content_block
   local kind = value(block.type)
@@ -78,11 +86,10 @@ function read.content_block_start(self, body, emit)
     end
   elseif kind == "thinking" then
     if (value(block.thinking) or "") ~= "" then emit_thinking(self, block.thinking, emit) end
-    if (value(block.signature) or "") ~= "" then
-      emit({ type = "signature", signature = block.signature, signed_by = "anthropic" })
-    end
+    emit_signature(block.signature, emit)
   elseif kind == "redacted_thinking" then
-    emit({ type = "redacted_thinking", data = value(block.data), signed_by = "anthropic" })
+    local sealed, signed_by = seals.open(value(block.data) or "", "anthropic")
+    emit({ type = "redacted_thinking", data = sealed, signed_by = signed_by })
   elseif kind == "tool_use" then
     open.index = self.call_count
     self.call_count = self.call_count + 1
@@ -112,7 +119,7 @@ function read.content_block_delta(self, body, emit)
   elseif kind == "thinking_delta" then
     if delta.thinking ~= "" then emit_thinking(self, delta.thinking, emit) end
   elseif kind == "signature_delta" then
-    emit({ type = "signature", signature = delta.signature, signed_by = "anthropic" })
+    emit_signature(delta.signature, emit)
   elseif kind == "citations_delta" then
     emit({ type = "citation", citation = blocks.citation_to_normal(delta.citation) })
   end
@@ -156,23 +163,16 @@ function read.ping(_, _, emit)
   emit({ type = "ping" })
 end
 
-local function fail(self, err, emit)
-  self.ended = true
-  emit({ type = "error", error = err })
-end
-
 function read.error(self, body, emit)
-  fail(self, errors.from_table(nil, body), emit)
+  self.ended = true
+  emit({ type = "error", error = errors.from_table(nil, body) })
 end
 
 function R:event(_, data, emit)
   if self.ended then return end
   local body = data
   if type(data) == "string" then body = json.decode(data, self.options) end
-  if type(body) ~= "table" then
-    return fail(self, { status = 502, class = "server", message = "The provider sent an event that is not JSON." },
-      emit)
-  end
+  if type(body) ~= "table" then return streams.fail_reader(self, streams.not_json, emit) end
   local handle = read[body.type]
   if handle then
     handle(self, body, emit)
@@ -181,11 +181,18 @@ function R:event(_, data, emit)
   end
 end
 
+-- A delta that says no more than this text.
+function R:text(text, emit)
+  if self.ended then return false end
+  emit_text(self, text, emit)
+  return true
+end
+
 -- The body has ended. A stop reason without message_stop is a complete answer of a careless server; less is not.
 function R:finish(emit)
   if self.ended then return end
   if self.stop_reason then return read.message_stop(self, nil, emit) end
-  fail(self, { status = 502, class = "server", message = "The provider's stream broke off before its end." }, emit)
+  streams.fail_reader(self, streams.broken_off, emit)
 end
 
 ----- writer
@@ -193,10 +200,47 @@ end
 local W = {}
 W.__index = W
 
+local render = {}
+
+-- The delta of each kind of block, up to the text that it adds.
+local delta_heads = {
+  text = "{\"type\":\"text_delta\",\"text\":", thinking = "{\"type\":\"thinking_delta\",\"thinking\":",
+  tool = "{\"type\":\"input_json_delta\",\"partial_json\":",
+}
+
+function render.open(item, put)
+  local block, kind, index = item.block, item.kind, text_of(item.index)
+  if kind == "text" then
+    block = { type = "text", text = "" }
+  elseif kind == "thinking" then
+    block = { type = "thinking", thinking = "" }
+  elseif kind == "tool" then
+    block = { type = "tool_use", id = item.id, name = item.name, input = json.raw("{}") }
+  end
+  put("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":" .. index
+    .. ",\"content_block\":" .. json.encode(block) .. "}\n\n")
+  item.delta_head = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":" .. index
+    .. ",\"delta\":"
+  if delta_heads[kind] then item.head = item.delta_head .. delta_heads[kind] end
+end
+
+-- piece: text, or a whole delta.
+function render.piece(item, piece, put)
+  if type(piece) == "string" then
+    put(item.head .. text_of(piece) .. "}}\n\n")
+  else
+    put(item.delta_head .. json.encode(piece) .. "}\n\n")
+  end
+end
+
+function render.close(item, put)
+  put("event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":" .. text_of(item.index)
+    .. "}\n\n")
+end
+
 function M.writer(asked, stream_error)
   return setmetatable({
-    asked = asked, stream_error = stream_error,
-    open = nil, waiting = {}, next_index = 0, calls = {},
+    asked = asked, stream_error = stream_error, order = block_order.new(render), calls = {},
     usage = nil, finish_of = nil, has_refusal = false,
     started = false, closed = false,
   }, W)
@@ -214,139 +258,38 @@ local function start(self, event, put)
   } })))
 end
 
-local delta_kinds = {
-  text = { "text_delta", "text" }, thinking = { "thinking_delta", "thinking" },
-  tool = { "input_json_delta", "partial_json" },
-}
-
-local function open_item(self, item, put)
-  local index = self.next_index
-  self.next_index = index + 1
-  self.open = item
-  item.index = index
-  local block = item.block
-  local kind = item.kind
-  if kind == "text" then
-    block = { type = "text", text = "" }
-  elseif kind == "thinking" then
-    block = { type = "thinking", thinking = "" }
-  elseif kind == "tool" then
-    block = { type = "tool_use", id = item.id, name = item.name, input = json.raw("{}") }
-  end
-  put("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":" .. text_of(index)
-    .. ",\"content_block\":" .. json.encode(block) .. "}\n\n")
-  item.delta_head = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":" .. text_of(index)
-    .. ",\"delta\":{\"type\":"
-  local names = delta_kinds[kind]
-  if names then
-    item.head = item.delta_head .. "\"" .. names[1] .. "\",\"" .. names[2] .. "\":"
-    for _, piece in ipairs(item.pieces) do put(item.head .. text_of(piece) .. "}}\n\n") end
-  end
-  for _, citation in ipairs(item.citations or {}) do
-    put(item.delta_head .. "\"citations_delta\",\"citation\":" .. json.encode(citation) .. "}}\n\n")
-  end
-  if item.signature then
-    put(item.delta_head .. "\"signature_delta\",\"signature\":" .. text_of(item.signature) .. "}}\n\n")
-  end
-end
-
-local function close_open(self, put)
-  local item = self.open
-  self.open = nil
-  put("event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":" .. text_of(item.index)
-    .. "}\n\n")
-end
-
--- May the item's block be closed because something else is to come?
-local function is_complete(item)
-  if item.kind ~= "tool" or item.done then return true end
-  if item.checked == #item.pieces then return false end
-  item.checked = #item.pieces
-  item.done = json.valid(table.concat(item.pieces))
-  return item.done
-end
-
--- Opens what waits, as far as the order allows.
-local function advance(self, put)
-  while true do
-    local open = self.open
-    if open and (open.done and (open.kind ~= "tool" or open.stopped) or #self.waiting > 0 and is_complete(open)) then
-      close_open(self, put)
-      open = nil
-    end
-    if open or #self.waiting == 0 then return end
-    open_item(self, table.remove(self.waiting, 1), put)
-  end
-end
-
-local function add_item(self, item, put)
-  if not self.started then start(self, {}, put) end
-  self.waiting[#self.waiting + 1] = item
-  advance(self, put)
-end
-
--- The item that more text of this kind belongs to: the last one, if it is of that kind and still takes text.
-local function last_item(self, kind)
-  local last = self.waiting[#self.waiting] or self.open
-  if last and last.kind == kind and not last.done then return last end
-  return nil
-end
-
-local function add_piece(self, kind, text, put)
-  local item = last_item(self, kind)
-  if not item then
-    add_item(self, { kind = kind, pieces = { text } }, put)
-  elseif item == self.open then
-    put(item.head .. text_of(text) .. "}}\n\n")
-  else
-    item.pieces[#item.pieces + 1] = text
-  end
-end
-
 local write = {}
 
 function write.text(self, event, put)
-  local open = self.open
-  if open and open.kind == "text" and not self.waiting[1] then
-    put(open.head .. text_of(event.text) .. "}}\n\n")
-  else
-    add_piece(self, "text", event.text, put)
-  end
+  if event.logprobs then parts.lose(self.asked.losses, "choices[].logprobs") end
+  self.order:append("text", event.text, put)
 end
 
 function write.refusal(self, event, put)
   self.has_refusal = true
-  add_piece(self, "text", event.text, put)
+  self.order:append("text", event.text, put)
 end
 
 function write.thinking(self, event, put)
-  add_piece(self, "thinking", event.text, put)
+  self.order:append("thinking", event.text, put)
 end
 
 function write.signature(self, event, put)
-  if event.signed_by ~= "anthropic" then
-    parts.lose(self.asked.losses, "reasoning_details(signed by " .. (event.signed_by or "unknown") .. ")")
-    return
-  end
-  local item = last_item(self, "thinking")
-  if not item then
-    -- A model may hide its thinking and sign it all the same.
-    add_item(self, { kind = "thinking", pieces = {}, signature = event.signature, done = true }, put)
-    return
-  end
-  item.signature, item.done = event.signature, true
-  if item == self.open then
-    put(item.delta_head .. "\"signature_delta\",\"signature\":" .. text_of(event.signature) .. "}}\n\n")
-    advance(self, put)
-  end
+  -- A model may hide its thinking and sign it all the same.
+  local order = self.order
+  local item = order:last("thinking") or order:add({ kind = "thinking" }, put)
+  order:piece(item, { type = "signature_delta",
+    signature = seals.close(event.signature, event.signed_by, "anthropic") }, put)
+  order:stop(item, put)
+end
+
+local function whole_block(self, block, put)
+  local item = self.order:add({ kind = "block", block = block }, put)
+  self.order:stop(item, put)
 end
 
 function write.redacted_thinking(self, event, put)
-  if event.signed_by ~= "anthropic" then
-    parts.lose(self.asked.losses, "reasoning_details(signed by " .. (event.signed_by or "unknown") .. ")")
-    return
-  end
-  add_item(self, { kind = "block", done = true, block = { type = "redacted_thinking", data = event.data } }, put)
+  whole_block(self, { type = "redacted_thinking", data = seals.close(event.data, event.signed_by, "anthropic") }, put)
 end
 
 function write.opaque(self, event, put)
@@ -354,7 +297,7 @@ function write.opaque(self, event, put)
     parts.lose(self.asked.losses, "content[](" .. event.kind .. ")")
     return
   end
-  add_item(self, { kind = "block", done = true, block = event.body }, put)
+  whole_block(self, event.body, put)
 end
 
 function write.citation(self, event, put)
@@ -362,72 +305,52 @@ function write.citation(self, event, put)
     parts.lose(self.asked.losses, "message.annotations")
     return
   end
-  local item = last_item(self, "text")
-  if not item then
-    item = { kind = "text", pieces = {}, citations = { event.citation.body } }
-    add_item(self, item, put)
-  elseif item == self.open then
-    put(item.delta_head .. "\"citations_delta\",\"citation\":" .. json.encode(event.citation.body) .. "}}\n\n")
-  else
-    item.citations = item.citations or {}
-    item.citations[#item.citations + 1] = event.citation.body
-  end
+  self.order:append("text", { type = "citations_delta", citation = event.citation.body }, put)
 end
 
 function write.part_stop(self, _, put)
-  local last = self.waiting[#self.waiting] or self.open
-  if last and last.kind ~= "tool" then
-    last.done = true
-    advance(self, put)
-  end
+  self.order:stop_last(put)
 end
 
 function write.tool_start(self, event, put)
   local names = self.asked.tool_names
-  local item = { kind = "tool", id = event.id, name = names and names[event.name] or event.name, pieces = {} }
+  local item = { kind = "tool", id = event.id, name = names and names[event.name] or event.name }
   self.calls[event.index] = item
-  add_item(self, item, put)
+  self.order:add(item, put)
 end
 
 function write.tool_delta(self, event, put)
-  local item = self.calls[event.index]
-  item.pieces[#item.pieces + 1] = event.arguments
-  if item == self.open then
-    put(item.head .. text_of(event.arguments) .. "}}\n\n")
-    if self.waiting[1] then advance(self, put) end
-  end
+  self.order:piece(self.calls[event.index], event.arguments, put)
 end
 
 function write.tool_stop(self, event, put)
-  local item = self.calls[event.index]
-  item.done, item.stopped = true, true
-  advance(self, put)
+  self.order:stop(self.calls[event.index], put)
 end
 
 local function close(self, put)
   self.closed = true
   if not self.started then start(self, {}, put) end
-  if self.open then
-    self.open.done, self.open.stopped = true, true
-  end
-  for _, item in ipairs(self.waiting) do item.done, item.stopped = true, true end
-  advance(self, put)
+  self.order:finish(put)
   local finish = self.finish_of or { reason = "stop" }
   put(parts.sse("message_delta", json.encode({
     type = "message_delta",
-    delta = { stop_reason = blocks.finish_from_normal(finish, self.has_refusal),
+    delta = { stop_reason = blocks.finish_from_normal(finish, self.has_refusal, self.asked.losses),
       stop_sequence = finish.stop_sequence or json.null },
-    usage = blocks.usage_from_normal(self.usage),
+    usage = blocks.usage_from_normal(self.usage, self.asked.losses),
   })))
   put("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")
 end
 
 function W:event(event, put)
-  -- This dialect has one answer a message; further choices have no place (n > 1 is refused in the request).
-  if self.closed or (event.choice or 0) > 0 then return end
+  if self.closed then return end
+  if (event.choice or 0) > 0 then
+    -- This dialect has one answer a message; further choices have no place (n > 1 is refused in the request).
+    return parts.lose(self.asked.losses, "choices")
+  end
   local kind = event.type
   local handle = write[kind]
   if handle then
+    if not self.started then start(self, {}, put) end
     handle(self, event, put)
   elseif kind == "start" then
     if not self.started then start(self, event, put) end
@@ -446,12 +369,6 @@ function W:event(event, put)
   end
 end
 
--- Nothing more will come. A stream that was not ended is an error for the client, never a silent end.
-function W:finish(put)
-  if self.closed then return end
-  self.closed = true
-  put(self.stream_error({ status = 502, class = "server", message = "The answer broke off before its end." },
-    self.asked.request_id))
-end
+W.finish = streams.finish_writer
 
 return M

@@ -20,27 +20,31 @@ end
 local fail = M.fail
 
 local function kind_of(v)
-  if json.is_raw(v) then return "object" end
   local kind = type(v)
-  if kind ~= "table" then return kind end
-  if json.is_array(v) or #v > 0 then return "array" end
-  return "object"
+  if kind == "table" then return (json.is_array(v) or #v > 0) and "array" or "object" end
+  return json.is_raw(v) and "object" or kind
 end
 
 local article = { array = "an array", object = "an object", string = "a string", number = "a number",
   boolean = "a boolean" }
 
 -- The value, or nil when it is absent or null; anything of another kind ends the translation.
--- `kind`: "string" "number" "boolean" "array" "object".
-function M.optional(v, kind, field)
-  if v == nil or v == null then return nil end
-  if kind_of(v) ~= kind then fail(field, "must be " .. article[kind] .. ", not " .. article[kind_of(v)]) end
+-- `kind`: "string" "number" "boolean" "array" "object". The path is `field`, with `rest` behind it when there is one:
+-- only what fails is joined.
+function M.optional(v, kind, field, rest)
+  if v == nil or type(v) == kind then return v end
+  if v == null then return nil end
+  local found = kind_of(v)
+  if found ~= kind then
+    fail(field .. (rest or ""), "must be " .. article[kind] .. ", not " .. article[found])
+  end
   return v
 end
 
-function M.required(v, kind, field)
-  if v == nil or v == null then fail(field, "is missing; it must be " .. article[kind]) end
-  return M.optional(v, kind, field)
+function M.required(v, kind, field, rest)
+  if type(v) == kind then return v end
+  if v == nil or v == null then fail(field .. (rest or ""), "is missing; it must be " .. article[kind]) end
+  return M.optional(v, kind, field, rest)
 end
 
 -- A list of objects; an empty one when it is absent or null.
@@ -84,7 +88,39 @@ function M.rest(object, known)
 end
 
 function M.is_blank(text)
-  return not text:find("%S")
+  local first = text:byte()
+  return (not first or first <= 32) and not text:find("%S")
+end
+
+-- Most messages of a long conversation are a role and a text, and take a short way. On the wire: the text of a message
+-- that has no other field; nil for any other message, and for an empty text.
+function M.plain_text(message)
+  local text = message.content
+  if type(text) ~= "string" or text == "" then return nil end
+  for key in next, message do
+    if key ~= "role" and key ~= "content" then return nil end
+  end
+  return text
+end
+
+-- The same of a message in the normal form.
+function M.only_text(message)
+  local list = message.parts
+  local part = list[1]
+  if not part or list[2] or part.type ~= "text" or list.citations or message.name or message.extra then return nil end
+  if part.cache or part.citations or part.billing then return nil end
+  return part.text
+end
+
+-- The paths of a list's elements, by Lua's index: paths[3] is "messages[2].content" for ("messages", ".content").
+-- Nearly no path is ever read, and a long conversation has thousands: they are made once.
+function M.paths(list, rest)
+  local most = 1000
+  return setmetatable({}, { __index = function(paths, i)
+    local path = list .. "[" .. (i - 1) .. "]" .. (rest or "")
+    if i <= most then paths[i] = path end
+    return path
+  end })
 end
 
 -- "data:image/png;base64,AAAA" -> "image/png", "AAAA"; nil for any other URL.
@@ -163,18 +199,35 @@ function M.nearest_effort(effort, taken, field, losses)
   error("quirks.efforts names no effort that is known", 0)
 end
 
--- The quirks that hold for the target's model: the adapter's, overlaid by the first rule of quirks.models whose prefix
--- the model name has.
-function M.quirks(target)
-  local all = target.quirks or {}
+local no_quirks = {}
+local merged_by_model = {} -- [an adapter's quirks] = { by_name = { [model] = merged }, count }
+
+local function merge(all, model)
   local merged = {}
   for name, v in pairs(all) do merged[name] = v end
-  local model = target.model or ""
   for _, rule in ipairs(all.models or {}) do
     if model:sub(1, #rule.prefix) == rule.prefix then
       for name, v in pairs(rule) do merged[name] = v end
       break
     end
+  end
+  return merged
+end
+
+-- The quirks that hold for the target's model: the adapter's, overlaid by the first rule of quirks.models whose prefix
+-- the model name has. Shared between requests: they are only read. Clients can name any model, so not all are kept.
+function M.quirks(target)
+  local most = 200
+  local all, model = target.quirks or no_quirks, target.model or ""
+  local known = merged_by_model[all]
+  if not known or known.count >= most then
+    known = { by_name = {}, count = 0 }
+    merged_by_model[all] = known
+  end
+  local merged = known.by_name[model]
+  if not merged then
+    merged = merge(all, model)
+    known.by_name[model], known.count = merged, known.count + 1
   end
   return merged
 end

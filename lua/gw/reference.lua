@@ -39,7 +39,8 @@ return P
 - `examples` run in a fresh VM while scripts are loaded; one that comes out otherwise refuses the load.
   `{ req = { fields }, gives = { pool or target names } }` or `{ req = …, refuses = status }`.
 - `request(self, req, body)`, `response(self, req, body)` and `event(self, req, event)` of an adapter get decoded bodies
-  in the provider's dialect, and may change them or return others. They cost a decode and an encode.
+  in the provider's dialect, and may change them or return others. They cost a decode and an encode. `request` may
+  return a second value: names of what it has dropped or changed, for the list of losses.
 - `error({ field = "messages[2].content", message = "…" })` in `request` answers the client with 400.
 
 A file is loaded once per worker and generation, also when several routes use it: `setup` and `self` are each route's

@@ -13,7 +13,8 @@ local allowed = {
   "rawlen", "rawget", "setmetatable", "getmetatable", "string", "table", "math", "utf8",
 }
 
-local defaults = { weight = 1.0, in_flight = 0, error_rate = 0.0, dialect = "openai.chat" }
+local defaults = { weight = 1.0, in_flight = 0, error_rate = 0.0, dialect = "openai.chat", healthy = true,
+  ejected_for_ms = 0 }
 
 -- A target as a policy sees one; fields override what a fresh target has.
 function M.target(name, fields)

@@ -3,13 +3,26 @@
 --   hop: who speaks what; the other four take it
 --   client body ─▶ request ─▶ provider body
 --   provider answer ─▶ response ─▶ client answer
---   provider events ─▶ stream:event / stream:finish ─▶ client SSE text
+--   provider events ─▶ stream:event / stream:finish ─▶ client's stream, framed as it asked
 --   provider error ─▶ error ─▶ client error
 --
 -- A hop belongs to one attempt; nothing here is shared between attempts. Bodies are JSON text on both sides.
 -- It is not called for a same-dialect hop of an adapter without hooks: those bytes are forwarded as they are.
 
+local habits = require("gw.habits")
+local parts = require("gw.parts")
+
 local json = gw.json
+local embeddings = require("gw.embeddings")
+local rerank = require("gw.rerank")
+
+-- What is no chat is mapped by a module of its own, for all dialects; errors are the dialect files' all the same.
+local mappings = { embeddings = embeddings, rerank = rerank }
+
+-- Beyond chat, OpenAI's two dialects are one API.
+local function api_of(dialect)
+  return dialect.name == "openai.responses" and "openai.chat" or dialect.name
+end
 
 local M = {}
 
@@ -19,21 +32,23 @@ end
 
 -- What an answer to this request needs to know, beside what the caller put into `asked`.
 local function complete_asked(asked, normal, target)
-  asked.legacy_functions = normal.legacy_functions
+  asked.legacy_functions, asked.echo, asked.custom_tools = normal.legacy_functions, normal.echo, normal.custom_tools
+  if asked.stream == nil then asked.stream = normal.stream end
   if target.tool_names and next(target.tool_names) then asked.tool_names = target.tool_names end
   if asked.stream_usage == nil then asked.stream_usage = normal.stream_usage end
 end
 
 -- A hop for one attempt. client, provider: dialect files. adapter: { quirks, self, request, response, event } or nil.
 -- target: { model, provider }; quirks are set from the adapter.
--- asked: { model (what the client sent), id, created, request_id, prompt_tokens, stream_usage }; all but model may be
--- nil. req: the request handle for adapter hooks.
+-- asked: { model (what the client sent), stream, framing (of a streamed answer: "sse", "json-array" or "aws-events"),
+-- id, created, request_id, prompt_tokens, stream_usage, operation ("chat" when nil), path (the client's) }; all but
+-- model may be nil. req: the request handle for adapter hooks.
 function M.hop(client, provider, adapter, target, asked, req)
   adapter = adapter or {}
   target.quirks = target.quirks or adapter.quirks
   asked.losses = asked.losses or {}
   return { client = client, provider = provider, adapter = adapter, target = target, asked = asked, req = req,
-    is_same = client.name == provider.name }
+    is_same = client.name == provider.name, mapping = mappings[asked.operation] }
 end
 
 local function copy(v)
@@ -57,14 +72,28 @@ function M.request(hop, body)
   end
   if type(body) ~= "table" or json.is_array(body) or json.is_raw(body) then refuse("body", "must be an object") end
   local losses = {}
+  if hop.mapping then
+    local normal = hop.mapping.request_to_normal(api_of(client), body, losses, asked)
+    return json.encode(hop.mapping.request_from_normal(api_of(provider), normal, target, losses)), losses
+  end
   if hop.is_same then
-    body.model = target.model
+    if body.model ~= nil then body.model = target.model end
   else
-    local normal = client.request_to_normal(body, losses)
+    local normal = client.request_to_normal(body, losses, asked)
+    -- Where the path says these, the body does not.
+    normal.model = normal.model or asked.model
+    if asked.stream ~= nil then normal.stream = asked.stream end
+    local quirks = parts.quirks(hop.target)
+    habits.request(normal, quirks, losses)
     body = provider.request_from_normal(normal, target, losses)
+    habits.body(body, quirks, losses)
     complete_asked(asked, normal, target)
   end
-  if adapter.request then body = adapter.request(adapter.self, hop.req, body) or body end
+  if adapter.request then
+    local changed, lost = adapter.request(adapter.self, hop.req, body)
+    body = changed or body
+    for _, name in ipairs(lost or {}) do parts.lose(losses, name) end
+  end
   return json.encode(body), losses
 end
 
@@ -80,18 +109,34 @@ local function unreadable(err)
   return { status = 502, class = "server", message = "The provider's answer could not be read." }
 end
 
+local function mapped_response(hop, body)
+  local mapping, losses = hop.mapping, hop.asked.losses
+  local is_read, normal, err = pcall(mapping.response_to_normal, api_of(hop.provider), body, hop.target, losses)
+  if not is_read then return nil, unreadable(normal) end
+  if not normal then return nil, err end
+  local is_made, body_or_err = pcall(mapping.response_from_normal, api_of(hop.client), normal, hop.asked)
+  if not is_made then return nil, unreadable(body_or_err) end
+  return body_or_err
+end
+
 -- The client's status and body for a whole answer. An error that came with status 200 becomes an error.
 function M.response(hop, status, body_text)
-  local body = json.decode(body_text, { raw = hop.provider.raw_keys })
+  local body = json.decode(body_text, { raw = (hop.mapping or hop.provider).raw_keys })
   if type(body) ~= "table" or json.is_array(body) or json.is_raw(body) then
     return error_body(hop, { status = 502, class = "server", message = "The provider's answer is not a JSON object." })
+  end
+  if hop.mapping then
+    local made, err = mapped_response(hop, body)
+    if not made then return error_body(hop, err) end
+    return status, json.encode(made)
   end
   local adapter = hop.adapter
   if adapter.response then body = adapter.response(adapter.self, hop.req, body) or body end
   if hop.is_same then return status, json.encode(body) end
-  local is_read, normal, err = pcall(hop.provider.response_to_normal, body, hop.asked.losses)
+  local is_read, normal, err = pcall(hop.provider.response_to_normal, body, hop.asked.losses, hop.target)
   if not is_read then return error_body(hop, unreadable(normal)) end
   if not normal then return error_body(hop, err) end
+  habits.answer(normal, parts.quirks(hop.target))
   return status, json.encode(hop.client.response_from_normal(normal, hop.asked))
 end
 
@@ -111,7 +156,7 @@ local commits = {
   opaque = true,
 }
 
--- A stream of the hop. stream:event(name, data) and stream:finish() make the SSE text for the client: they give it to
+-- A stream of the hop. stream:event(name, data) and stream:finish() make the text for the client: they give it to
 -- put(text), piece by piece; without a put they return it, or nil when there is none yet. stream.has_content: content
 -- was produced; stream.failed: the error, when the stream ended in one; stream.is_done: a correct end was produced.
 function M.stream(hop, put)
@@ -136,6 +181,7 @@ function M.stream(hop, put)
     end
     writer:event(event, put)
   end
+  if parts.quirks(hop.target).think_tags then stream.emit = habits.emitter(stream.emit) end
   return stream
 end
 
@@ -148,10 +194,25 @@ local function taken(stream)
   return table.concat(out, "", 1, n)
 end
 
-function S:event(name, data)
+-- An event that an adapter's hook has seen, in the framing that both sides speak.
+local put_same = {
+  ["sse"] = function(stream, name, text)
+    if name ~= "" and name ~= "message" then stream.put("event: " .. name .. "\n") end
+    stream.put("data: " .. text .. "\n\n")
+  end,
+  ["json-array"] = function(stream, _, text) stream.put((stream.has_content and ",\r\n" or "[") .. text) end,
+  ["aws-events"] = function(stream, name, text) stream.put(gw.aws_event(name, text)) end,
+}
+
+-- text: what the event says when that is a piece of text and nothing else; nil when it is more, or not known.
+function S:event(name, data, text)
   local hop = self.hop
   local adapter = hop.adapter
   local event = data
+  if text and not hop.is_same and not adapter.event then
+    local reader = self.reader
+    if reader.text and reader:text(text, self.emit) then return taken(self) end
+  end
   if adapter.event and data ~= "[DONE]" then
     event = json.decode(data, { raw = hop.provider.raw_keys })
     if type(event) == "table" then
@@ -166,15 +227,16 @@ function S:event(name, data)
     if not is_read and not self.failed then self.emit({ type = "error", error = unreadable(err) }) end
     return taken(self)
   end
+  put_same[hop.asked.framing or "sse"](self, name or "", type(event) == "table" and json.encode(event) or event)
   self.has_content = true
-  local text = type(event) == "table" and json.encode(event) or event
-  if name and name ~= "" and name ~= "message" then self.put("event: " .. name .. "\n") end
-  self.put("data: " .. text .. "\n\n")
   return taken(self)
 end
 
 function S:finish()
-  if self.hop.is_same then return nil end
+  if self.hop.is_same then
+    if self.hop.asked.framing == "json-array" then self.put(self.has_content and "\r\n]" or "[]") end
+    return taken(self)
+  end
   self.reader:finish(self.emit)
   self.writer:finish(self.put)
   return taken(self)

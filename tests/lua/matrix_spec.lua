@@ -11,6 +11,7 @@ local calls = {
   ["gw.now_ms"] = "gw.now_ms()",
   ["gw.random"] = "gw.random()",
   ["gw.id"] = "gw.id('x_')",
+  ["gw.aws_event"] = "gw.aws_event('ping', '{}')",
   ["gw.hash"] = "gw.hash('x')",
   ["gw.count"] = "gw.count('spec_calls')",
   ["gw.json.decode"] = "gw.json.decode('{}')",
@@ -20,6 +21,8 @@ local calls = {
   ["gw.json.raw"] = "gw.json.raw('1')",
   ["gw.json.text"] = "gw.json.text(1)",
   ["gw.json.is_raw"] = "gw.json.is_raw(1)",
+  ["gw.floats.to_base64"] = "gw.floats.to_base64({ 1 })",
+  ["gw.floats.from_base64"] = "gw.floats.from_base64('AACAPw==')",
   ["gw.json.valid"] = "gw.json.valid('1')",
   ["gw.pool"] = "gw.pool('all')",
   ["gw.target"] = "gw.target('p/one')",
@@ -28,6 +31,7 @@ local calls = {
   ["gw.fetch"] = "gw.fetch('svc', {})",
   ["gw.refuse"] = "gw.refuse(400, 'no')",
   ["req:header"] = "req:header('x')",
+  ["req:timeout"] = "req:timeout('total')",
   ["req:body"] = "req:body()",
 }
 

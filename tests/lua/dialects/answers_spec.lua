@@ -65,6 +65,15 @@ describe("usage", function()
       completion_tokens_details = { reasoning_tokens = 20 } }
     assert.are.equal(25, told_anthropic(completion({ content = "a" }, "stop", usage)).usage.output_tokens)
   end)
+
+  it("audio counts beside the prompt where the total says so (Mistral), within it elsewhere", function()
+    local usage = { prompt_tokens = 9, completion_tokens = 248, total_tokens = 632,
+      prompt_tokens_details = { cached_tokens = 0, audio_tokens = 375 } }
+    assert.are.equal(384, told_anthropic(completion({ content = "a" }, "stop", usage)).usage.input_tokens)
+    usage = { prompt_tokens = 21, completion_tokens = 1, total_tokens = 22,
+      prompt_tokens_details = { audio_tokens = 2 } }
+    assert.are.equal(21, told_anthropic(completion({ content = "a" }, "stop", usage)).usage.input_tokens)
+  end)
 end)
 
 describe("errors", function()

@@ -40,6 +40,30 @@ local anthropic = [[{"model":"m","stream":true,"max_tokens":5000,"temperature":0
 {"role":"user","content":[{"type":"tool_result","tool_use_id":"t1",
 "is_error":true,"content":[{"type":"text","text":"ok"}]}]}]}]]
 
+local responses = [[{"model":"m","stream":true,"instructions":"i","max_output_tokens":100,"temperature":0.5,"top_p":1,
+"user":"u","service_tier":"auto","store":false,"truncation":"auto","parallel_tool_calls":false,"top_logprobs":2,
+"include":["reasoning.encrypted_content","message.output_text.logprobs"],"metadata":{"a":"b"},"background":false,
+"reasoning":{"effort":"low","summary":"auto"},"previous_response_id":null,
+"text":{"verbosity":"low","format":{"type":"json_schema","name":"n","schema":{"type":"object"},"strict":true}},
+"tools":[{"type":"function","name":"f","description":"d","parameters":{"type":"object"},"strict":true},
+{"type":"custom","name":"c","description":"d","format":{"type":"text"}},{"type":"web_search"}],
+"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"f"}]},
+"input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"a"},
+{"type":"input_image","image_url":"https://e.test/a.png","detail":"low"},
+{"type":"input_file","filename":"a.pdf","file_data":"data:application/pdf;base64,AA"},
+{"type":"input_file","file_url":"https://e.test/a.pdf"},
+{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}]},
+{"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"s"}],"encrypted_content":"anthropic:S",
+"content":[{"type":"reasoning_text","text":"t"}]},
+{"type":"message","id":"msg_1","role":"assistant","phase":"commentary","content":[{"type":"output_text","text":"b",
+"annotations":[{"type":"url_citation","url":"https://e.test","title":"t","start_index":0,"end_index":1}]},
+{"type":"refusal","refusal":"no"}]},
+{"type":"function_call","call_id":"c1","name":"f","arguments":"{}"},
+{"type":"custom_tool_call","call_id":"c2","name":"c","input":"x"},
+{"type":"web_search_call","id":"ws_1","status":"completed"},
+{"type":"function_call_output","call_id":"c1","output":[{"type":"input_text","text":"ok"}]},
+{"type":"custom_tool_call_output","call_id":"c2","output":"ok"}]}]]
+
 local strange = { 3, 0.5, true, false, "", "x", json.null, json.array({}), {}, json.array({ 1 }), { a = 1 },
   json.array({ json.array({}) }), json.array({ {} }), json.array({ "x" }), json.array({ json.null }) }
 
@@ -82,5 +106,14 @@ describe("malformed bodies", function()
 
   it("of Anthropic", function()
     assert.is_true(check(exchange.to_chat, anthropic) > 800)
+  end)
+
+  it("of Responses", function()
+    local dialect = load.file("adapters/dialects/openai_responses.lua")
+    for _, provider in ipairs { load.chat, load.messages } do
+      assert.is_true(check(function(body)
+        load.request(dialect, provider, nil, { model = "m", provider = "p", quirks = {} }, {}, nil, json.encode(body))
+      end, responses) > 1000)
+    end
   end)
 end)

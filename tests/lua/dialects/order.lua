@@ -106,12 +106,13 @@ function M.check_chat(events, json)
           end
           if state.finished then fail("choice ", choice.index, " goes on after its finish_reason") end
           for _, call in ipairs(choice.delta.tool_calls or {}) do
+            local called = call["function"] or call.custom
             if call.index == state.calls then
-              if (call.id or "") == "" or (call["function"].name or "") == "" then fail("a call without id or name") end
+              if (call.id or "") == "" or (called.name or "") == "" then fail("a call without id or name") end
               state.calls = state.calls + 1
             elseif call.index > state.calls then
               fail("call index ", call.index, " skips")
-            elseif call.id or call["function"].name then
+            elseif call.id or called.name then
               fail("id or name again in call ", call.index)
             end
           end

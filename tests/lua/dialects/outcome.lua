@@ -34,7 +34,9 @@ function M.usage_of_chat(json, usage)
   local cached = present(json, details.cached_tokens) or present(json, usage.cache_read_input_tokens)
     or present(json, usage.prompt_cache_hit_tokens) or present(json, usage.cached_tokens)
     or present(json, usage.num_cached_tokens) or 0
-  local input = usage.prompt_tokens
+  local input, heard = usage.prompt_tokens, present(json, details.audio_tokens) or 0
+  -- Mistral counts audio beside prompt_tokens.
+  if heard > 0 and usage.total_tokens == input + usage.completion_tokens + heard then input = input + heard end
   -- Grok on Azure counts cached tokens beside prompt_tokens.
   if cached > input then input = input + cached end
   return { input = input, output = output, cached = cached, reasoning = reasoning,
@@ -77,8 +79,10 @@ function M.of_chat_choice(json, message, finish_reason)
   texts[#texts + 1] = refusal
   local calls = {}
   for _, call in ipairs(get("tool_calls") or {}) do
-    calls[#calls + 1] = { id = call.id, name = call["function"].name,
-      arguments = canonical(json, call["function"].arguments) }
+    -- The free text of a custom tool is the one argument of a function elsewhere.
+    local called = call["function"] or { name = call.custom.name,
+      arguments = json.encode({ input = call.custom.input }) }
+    calls[#calls + 1] = { id = call.id, name = called.name, arguments = canonical(json, called.arguments) }
   end
   local legacy = get("function_call")
   if legacy and legacy.name ~= "" then

@@ -1,5 +1,5 @@
 -- Streams between Chat and Anthropic, event by event: orders that real servers produce, and what each dialect allows.
--- Every produced stream is run through the order checkers. Rows by their stable numbers (TR-35 …).
+-- Every produced stream is run through the order checkers. Rows by their stable numbers.
 
 local load = dofile("tests/lua/dialects/load.lua")
 local order = dofile("tests/lua/dialects/order.lua")
@@ -350,7 +350,7 @@ describe("adapter hooks", function()
       if event.choices[1] and event.choices[1].delta.content then event.choices[1].delta.content = "x" end
       return event
     end }
-  local request = '{"max_tokens":1,"messages":[{"role":"user","content":"hi"}],"unknown":{"kept":1.50}}'
+  local request = '{"model":"a","max_tokens":1,"messages":[{"role":"user","content":"hi"}],"unknown":{"kept":1.50}}'
 
   it("see the provider's dialect, on a translated hop", function()
     local sent, hop = load.request(load.messages, load.chat, adapter, { model = "m" }, { model = "a" }, nil,

@@ -3,12 +3,16 @@
  *
  *     lua_host SCRIPT [ARGUMENT…]
  *
- * The script itself (busted) sees the whole standard library; what host.run is given sees what policies see. The global
- * host has
- *   host.run(hook, text)  runs the text as a script file's body, under the limits of the hook. It gets req and attempt
- * in hooks that have a request. Returns its outcome, "done", "waiting", "failed", "killed" or "out of memory", then for
- * "done" what it returned as a text, else message, file, line host.load(path)       the value that a file of the
- * project returns, loaded as the gateway loads it host.api              the table of lua/gw/api.lua */
+ * The script itself (busted) sees the whole standard library; what host.run is given sees what policies see. The
+ * global host has
+ *
+ *   host.run(hook, text)   runs the text as a script file's body, under the limits of the hook. It gets req and
+ *                          attempt in hooks that have a request. Returns its outcome ("done", "waiting", "failed",
+ *                          "killed", "out of memory"), then for "done" what it returned as a text, else message,
+ *                          file, line
+ *   host.load(path)        the value that a file of the project returns, loaded as the gateway loads it
+ *   host.api               the table of lua/gw/api.lua
+ *   host.tools             see core/script/kit.h */
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +22,7 @@
 #include "gate/request.h"
 #include "io/upcall.h"
 #include "script/api_request.h"
+#include "script/kit.h"
 #include "script/load.h"
 #include "script/run.h"
 #include "script/script.h"
@@ -79,6 +84,7 @@ static void make_request(struct config *c, struct buf *body) {
   arena_init(&request->arena);
   buf_text(body, "{\"model\":\"r\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}");
   memset(request->id, 'x', sizeof request->id);
+  request->endpoint = endpoint_of(&(struct http_head){.path = SLICE("/v1/chat/completions")});
   request->dialect = dialect_of(DIALECT_OPENAI_CHAT);
   request->head = &head;
   request->body = buf_view(body);
@@ -157,16 +163,18 @@ static void open_libraries(lua_State *L) {
   lua_pushliteral(L, "");  /* "" */
   lua_getmetatable(L, -1); /* "" metatable */
   luaL_openlibs(L);
-  lua_setmetatable(L, -2);     /* "" */
-  vm_push(L, VM_TEMPLATE);     /* "" template */
-  lua_getfield(L, -1, "gw");   /* "" template gw */
-  lua_setglobal(L, "gw");      /* "" template */
-  luaL_newlib(L, functions);   /* "" template host */
-  vm_push(L, VM_API);          /* "" template host api */
-  lua_setfield(L, -2, "api");  /* "" template host */
-  lua_pushstring(L, root);     /* "" template host root */
-  lua_setfield(L, -2, "root"); /* "" template host */
-  lua_setglobal(L, "host");    /* "" template */
+  lua_setmetatable(L, -2);      /* "" */
+  vm_push(L, VM_TEMPLATE);      /* "" template */
+  lua_getfield(L, -1, "gw");    /* "" template gw */
+  lua_setglobal(L, "gw");       /* "" template */
+  luaL_newlib(L, functions);    /* "" template host */
+  kit_push_tools(L);            /* "" template host tools */
+  lua_setfield(L, -2, "tools"); /* "" template host */
+  vm_push(L, VM_API);           /* "" template host api */
+  lua_setfield(L, -2, "api");   /* "" template host */
+  lua_pushstring(L, root);      /* "" template host root */
+  lua_setfield(L, -2, "root");  /* "" template host */
+  lua_setglobal(L, "host");     /* "" template */
   lua_pop(L, 2);
 }
 

@@ -1,0 +1,32 @@
+-- What models of DeepSeek can do, take and cost: US dollars per million tokens, list prices. Made by
+-- `moongate prices import`; docs/how-to/prices.md says how to bring it up to date.
+return {
+  date = "2026-11-22",
+  source = "BerriAI/litellm model_prices_and_context_window.json, release 1.109.1",
+  models = {
+    ["deepseek/deepseek-chat"] = { context = 131072, max_output = 8192,
+      can = "tools parallel_tools json_schema", input = "0.28", output = "0.42", cache_read = "0.028" },
+    ["deepseek/deepseek-coder"] = { context = 128000, max_output = 4096, can = "tools prefill", input = "0.14",
+      output = "0.28", cache_read = "0.014" },
+    ["deepseek/deepseek-flash"] = { context = 1000000, max_output = 393216,
+      can = "tools parallel_tools images thinking json_schema prefill", input = "0.3", output = "1.2",
+      cache_read = "0.006", cache_write = "0" },
+    ["deepseek/deepseek-r1"] = { context = 65536, max_output = 8192, can = "tools thinking prefill",
+      input = "0.55", output = "2.19", cache_read = "0.14" },
+    ["deepseek/deepseek-reasoner"] = { context = 131072, max_output = 65536, can = "thinking json_schema",
+      input = "0.28", output = "0.42", cache_read = "0.028" },
+    ["deepseek/deepseek-v3"] = { context = 65536, max_output = 8192, can = "tools prefill", input = "0.27",
+      output = "1.1", cache_read = "0.07", cache_write = "0" },
+    ["deepseek/deepseek-v3.2"] = { context = 163840, max_output = 163840, can = "tools thinking prefill",
+      input = "0.28", output = "0.4", cache_read = "0.028" },
+    ["deepseek/deepseek-v4-flash"] = { context = 1000000, max_output = 393216,
+      can = "tools parallel_tools images thinking json_schema prefill", input = "0.3", output = "1.2",
+      cache_read = "0.006", cache_write = "0" },
+    ["deepseek/deepseek-v4-flash-vision-exp"] = { context = 1000000, max_output = 393216,
+      can = "tools parallel_tools images thinking json_schema prefill", input = "0.3", output = "1.2",
+      cache_read = "0.006", cache_write = "0" },
+    ["deepseek/deepseek-v4-pro"] = { context = 1000000, max_output = 393216,
+      can = "tools parallel_tools thinking json_schema prefill", input = "1.32", output = "3.96",
+      cache_read = "0.044", cache_write = "0" },
+  },
+}

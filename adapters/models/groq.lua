@@ -1,0 +1,31 @@
+-- What models of Groq can do, take and cost: US dollars per million tokens, list prices. Made by
+-- `moongate prices import`; docs/how-to/prices.md says how to bring it up to date.
+return {
+  date = "2026-11-22",
+  source = "BerriAI/litellm model_prices_and_context_window.json, release 1.109.1",
+  models = {
+    ["groq/canopylabs/orpheus-arabic-saudi"] = { context = 4000, max_output = 50000, per_character = "0.00004" },
+    ["groq/canopylabs/orpheus-v1-english"] = { context = 4000, max_output = 50000, per_character = "0.000022" },
+    ["groq/llama-3.3-70b-versatile"] = { input = "0.59", output = "0.79", date = "2026-11-22",
+      source = "pydantic/genai-prices, release 0.2.3" },
+    ["groq/meta-llama/llama-4-scout-17b-16e-instruct"] = { input = "0.11", output = "0.34", date = "2026-11-22",
+      source = "pydantic/genai-prices, release 0.2.3" },
+    ["groq/meta-llama/llama-prompt-guard-2-22m"] = { context = 512, max_output = 512, can = "", input = "0.03",
+      output = "0.03" },
+    ["groq/meta-llama/llama-prompt-guard-2-86m"] = { context = 512, max_output = 512, can = "", input = "0.04",
+      output = "0.04" },
+    ["groq/openai/gpt-oss-120b"] = { context = 131072, max_output = 65536,
+      can = "tools parallel_tools thinking json_schema", input = "0.15", output = "0.6", cache_read = "0.075",
+      per_search = "0.005" },
+    ["groq/openai/gpt-oss-20b"] = { context = 131072, max_output = 65536,
+      can = "tools parallel_tools thinking json_schema", input = "0.075", output = "0.3", cache_read = "0.0375",
+      per_search = "0.005" },
+    ["groq/openai/gpt-oss-safeguard-20b"] = { context = 131072, max_output = 65536,
+      can = "tools thinking json_schema", input = "0.075", output = "0.3", cache_read = "0.037",
+      per_search = "0.005" },
+    ["groq/qwen/qwen3.8-27b"] = { context = 131072, max_output = 16384,
+      can = "tools images thinking json_schema", input = "0.8", output = "4" },
+    ["groq/whisper-large-v3"] = { per_second = "0.00003083" },
+    ["groq/whisper-large-v3-turbo"] = { per_second = "0.00001111" },
+  },
+}
