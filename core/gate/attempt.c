@@ -4,19 +4,21 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/must.h"
 #include "base/secret.h"
+#include "gate/incoming.h"
+#include "gate/outgoing.h"
 #include "gate/reply.h"
 #include "gate/request.h"
-#include "gate/splice.h"
+#include "gate/retry_after.h"
 
 enum {
-  SSE_EVENT_BYTES_MAX = 16 << 20,
+  EVENT_BYTES_MAX = 16 << 20,
   ERROR_BODY_BYTES_MAX = 1 << 20,
   PEEK_BYTES_MAX = 1 << 20,
+  RELAY_FROM_BYTES = 8 << 20,
   TRAILER_MS = 500 /* after the dialect's terminal event, for the transport's own end */
 };
 
@@ -35,6 +37,10 @@ static const struct provider *provider_of(const struct attempt *a) {
   return a->target->provider;
 }
 
+static bool is_chat(const struct attempt *a) {
+  return a->request->endpoint->operation == OPERATION_CHAT;
+}
+
 /* ---- the end ------------------------------------------------------------------------------------------------ */
 
 /* Cost, health and meters of an attempt, once, whatever its end. */
@@ -45,17 +51,28 @@ static void record(struct attempt *a) {
   struct target_state *s = a->target->state;
   struct target_meter *m = target_meter_of(s, r->gate->worker);
   struct usage *u = &a->reading.usage;
-  bool streamed_part = a->reading.content_begun && !a->reading.complete;
-  if (a->reading.content_begun && (u->source == USAGE_NONE || streamed_part)) {
-    /* The provider bills what it made whether or not it told: input, and about one token an event or four bytes. */
+  enum operation_estimate estimate = operation_row(r->endpoint->operation)->estimate;
+  bool streamed_part = a->reading.content_begun && !a->reading.complete && a->failure != FAILURE_NONE;
+  /* It took the request and began to answer: the prompt is billed, whatever became of the answer. */
+  bool broke_off =
+      a->failure != FAILURE_NONE && a->failure != FAILURE_BAD_ANSWER && !a->reading.failed && a->status / 100 == 2;
+  if (estimate != ESTIMATE_NOTHING && (a->reading.content_begun || broke_off) &&
+      (u->source == USAGE_NONE || streamed_part)) {
+    /* The provider bills what it made whether or not it told: input, and about one token a delta, or four bytes of a
+     * whole answer without what stands around its text: half of a short one. */
+    enum { ENVELOPE_BYTES = 500 };
     uint64_t bytes = a->held.len > 0 ? a->held.len : a->expected_bytes;
-    uint64_t seen = a->streams ? a->reading.events : bytes / 4;
+    uint64_t text_bytes = bytes > 2 * ENVELOPE_BYTES ? bytes - ENVELOPE_BYTES : bytes / 2;
+    uint64_t seen = a->streams ? a->reading.deltas : text_bytes / 4;
     if (u->source == USAGE_NONE) u->input_tokens = r->asked.prompt_tokens;
-    if (u->output_tokens < seen) u->output_tokens = seen;
+    if (u->output_tokens < seen && estimate == ESTIMATE_ALL) u->output_tokens = seen;
     u->source = USAGE_ESTIMATED;
   }
-  a->cost_pico_usd = usage_cost_pico_usd(u, a->target->price);
+  u->cost_told = u->cost_told && provider_of(a)->adapter->tells_cost;
+  a->cost_pico_usd = price_cost_pico_usd(a->target->price, u);
   atomic_fetch_sub_explicit(&s->in_flight, 1, memory_order_relaxed);
+  if (a->times.resent) meter_add(&r->gate->meter->possibly_duplicate, 1);
+  admission_leave(a->place, a->ended_ns - a->started_ns);
   meter_add(&m->attempts, 1);
   meter_add(&m->failures[a->failure], 1);
   if (u->source != USAGE_NONE) {
@@ -65,7 +82,7 @@ static void record(struct attempt *a) {
     meter_add(&m->cache_write_tokens, u->cache_write_tokens + u->cache_write_1h_tokens);
     meter_add(&m->reasoning_tokens, u->reasoning_tokens);
     meter_add(&m->cost_pico_usd, (uint64_t)a->cost_pico_usd);
-    if (a->target->price == NULL) meter_add(&m->unpriced, 1);
+    if (a->target->price == NULL || (a->target->price->estimate && !u->cost_told)) meter_add(&m->unpriced, 1);
   }
   uint64_t first_us = a->first_content_ns ? (a->first_content_ns - a->started_ns) / 1000 : 0;
   if (first_us > 0 && a->streams) {
@@ -77,6 +94,7 @@ static void record(struct attempt *a) {
   }
   if (a->failure == FAILURE_NONE || failure_row(a->failure)->counts_against_health)
     target_record(s, a->failure != FAILURE_NONE, (a->ended_ns - a->started_ns) / 1000, first_us);
+  health_record(a);
 }
 
 static void settle(struct attempt *a, enum attempt_phase phase) {
@@ -89,7 +107,8 @@ static void settle(struct attempt *a, enum attempt_phase phase) {
     a->call = NULL;
   }
   buf_done(&a->body);
-  sse_done(&a->sse);
+  list_remove(&a->wait.link);
+  stream_done(&a->stream);
   if (a->script_state != NULL) hooks_of(a)->forget_attempt(a->request->tenure->script, a);
   record(a);
 }
@@ -149,8 +168,8 @@ void attempt_pause(struct attempt *a) {
 void attempt_resume(struct attempt *a) {
   if (a->call == NULL) return;
   /* A client that would not read is not a provider that would not write. */
-  a->last_content_ns = clock_ns();
-  if (!said_all(a)) arm(a, a->last_content_ns);
+  clocks_resume(&a->clocks, clock_ns());
+  if (!said_all(a)) arm(a, a->clocks.content_ns);
   upcall_resume(a->call);
 }
 
@@ -162,18 +181,26 @@ static bool awaits_first_token(const struct attempt *a) {
 }
 
 static bool awaits_next_token(const struct attempt *a) {
-  return a->first_content_ns != 0 && a->streams && !a->request->delivery.congested;
+  return a->first_content_ns != 0 && (a->streams || a->relays) && !a->request->delivery.congested;
 }
 
-static uint64_t next_token_due_ns(const struct attempt *a) {
-  return a->last_content_ns + provider_of(a)->timeouts.between_tokens_ms * 1000000ull;
+/* The client has all of it; only the provider's transport has not ended. */
+static bool is_delivered(const struct attempt *a) {
+  return a->phase == ATTEMPT_FLOWING && !a->streams && !a->relays;
+}
+
+static struct clocks_view view_of(const struct attempt *a) {
+  struct clocks_view v = {
+      .calls = a->call != NULL, .awaits_first = awaits_first_token(a), .awaits_next = awaits_next_token(a)};
+  if (v.calls) v.phase = upcall_phase(a->call, &v.since_ns);
+  return v;
 }
 
 static void arm(struct attempt *a, uint64_t now) {
-  uint64_t due = a->total_due_ns;
-  if (awaits_first_token(a) && a->first_token_due_ns < due) due = a->first_token_due_ns;
-  if (awaits_next_token(a) && next_token_due_ns(a) < due) due = next_token_due_ns(a);
-  timer_set_ms(&a->timer, due > now ? (due - now) / 1000000 + 1 : 1);
+  struct clocks_view v = view_of(a);
+  uint64_t due_ns = clocks_next(&a->clocks, &v, now).at_ns;
+  if (due_ns == UINT64_MAX) timer_clear(&a->timer);
+  else timer_set_ms(&a->timer, due_ns > now ? (due_ns - now) / 1000000 + 1 : 1);
 }
 
 static void finish_stream(struct attempt *a);
@@ -181,23 +208,16 @@ static void finish_stream(struct attempt *a);
 static void clock_fired(void *owner) {
   struct attempt *a = owner;
   uint64_t now = clock_ns();
-  const struct timeouts *t = &provider_of(a)->timeouts;
+  enum clock_id over;
   char text[120];
-  if (a->phase == ATTEMPT_FLOWING && !a->streams) { /* delivered; only the transport's end did not come */
+  if (is_delivered(a)) {
     done(a);
   } else if (a->phase == ATTEMPT_FLOWING && said_all(a)) { /* the same after the terminal event */
     finish_stream(a);
-  } else if (now >= a->total_due_ns) {
-    snprintf(text, sizeof text, "the answer was not complete after %u ms (timeouts.total)", t->total_ms);
-    fail(a, FAILURE_TOTAL_TIMEOUT, text);
-  } else if (awaits_first_token(a) && now >= a->first_token_due_ns) {
-    snprintf(text, sizeof text, "no content after %u ms (timeouts.first_token)", t->first_token_ms);
-    fail(a, FAILURE_FIRST_TOKEN_TIMEOUT, text);
-  } else if (awaits_next_token(a) && now >= next_token_due_ns(a)) {
-    snprintf(text, sizeof text, "no content for %u ms (timeouts.between_tokens)", t->between_tokens_ms);
-    fail(a, FAILURE_IDLE_TIMEOUT, text);
   } else {
-    arm(a, now);
+    struct clocks_view v = view_of(a);
+    if (clocks_over(&a->clocks, &v, now, &over, text)) fail(a, clock_failure(over), text);
+    else arm(a, now);
   }
 }
 
@@ -210,90 +230,120 @@ struct attempt *attempt_new(struct request *r, struct target *t) {
   a->number = ++r->attempt_count;
   a->phase = ATTEMPT_BUILDING;
   const struct provider *p = t->provider;
-  a->translated = p->dialect != r->dialect || p->adapter->rewrites_request || p->adapter->rewrites_response ||
-                  p->adapter->rewrites_event;
+  a->dialect = provider_dialect(p, t->model, r->dialect);
+  a->crosses = !operation_is_shared(r->endpoint->operation, r->dialect, a->dialect);
+  a->framing = a->crosses ? a->dialect->framing : r->asked.framing;
+  bool rewrites = p->adapter->rewrites_request || p->adapter->rewrites_response || p->adapter->rewrites_event;
+  a->translated = a->crosses || (rewrites && is_chat(a));
   *r->attempts_end = a;
   r->attempts_end = &a->next;
   timer_init(&a->timer, r->gate->loop, clock_fired, a);
   return a;
 }
 
-/* Headers of the client that mean something to a provider of the same dialect; nothing else of the client's goes on. */
-static void put_client_headers(struct buf *out, const struct request *r, const struct adapter *adapter) {
-  static const struct slice passed[] = {SLICE_INIT("anthropic-version"), SLICE_INIT("anthropic-beta"),
-                                        SLICE_INIT("openai-beta"), SLICE_INIT("idempotency-key")};
-  for (unsigned i = 0; r->head != NULL && i < r->head->header_count; i++) {
-    const struct http_header *h = &r->head->headers[i];
-    for (unsigned k = 0; k < sizeof passed / sizeof *passed; k++) {
-      if (!slice_eq_nocase(h->name, passed[k])) continue;
-      buf_slice(out, passed[k]);
-      buf_slice(out, SLICE(": "));
-      buf_slice(out, h->value);
-      buf_slice(out, SLICE("\r\n"));
-    }
-  }
-  /* The adapter's own lines come last, without those that the client has set. */
-  struct slice lines = slice_text(adapter->headers);
-  while (lines.len > 0) {
-    ptrdiff_t end = slice_find(lines, SLICE("\r\n")), colon = slice_find_byte(lines, ':');
-    struct slice line = slice_of(lines.ptr, (size_t)end + 2), name = slice_of(lines.ptr, (size_t)colon);
-    bool set = false;
-    if (r->head != NULL && http_header_of(r->head, name).ptr != NULL)
-      for (unsigned k = 0; k < sizeof passed / sizeof *passed; k++) set = set || slice_eq_nocase(name, passed[k]);
-    if (!set) buf_slice(out, line);
-    lines = slice_from(lines, line.len);
-  }
+/* Of an attempt that did not come from the plan. */
+static void choose_key(struct attempt *a) {
+  if (a->claim.made) return;
+  health_force(a->target, &a->request->tenure->next_key[provider_of(a)->index], a->started_ns, &a->claim);
+  a->key_index = a->claim.key_index;
 }
 
-static struct slice request_headers(struct attempt *a) {
+/* The route demands it, or the client: a header can only make it stricter. */
+static bool is_strict(const struct request *r) {
+  if (r->route != NULL && r->route->strict) return true;
+  return r->head != NULL && slice_eq_nocase(http_header_of(r->head, SLICE("x-moongate-strict")), SLICE("true"));
+}
+
+static void tell_losses(const struct attempt *a, struct fault *f) {
+  ptrdiff_t comma = slice_find_byte(a->losses, ',');
+  size_t first = comma < 0 ? a->losses.len : (size_t)comma;
+  fault_set(f, FAULT_LOSSY, "strict is on, and %s cannot be given: %.*s.", a->target->name.ptr,
+            (int)(a->losses.len < 240 ? a->losses.len : 240), a->losses.ptr);
+  snprintf(f->param, sizeof f->param, "%.*s", (int)first, a->losses.ptr);
+}
+
+/* The request itself is at fault: no other target of that dialect would take it either. */
+static void refuse(struct attempt *a, const struct fault *f) {
   struct request *r = a->request;
-  struct buf *out = &r->gate->headers;
-  out->len = 0;
-  buf_slice(
-      out, SLICE("content-type: application/json\r\naccept-encoding: identity\r\nuser-agent: moongate/" MOONGATE_VERSION
-                 "\r\n"));
-  buf_slice(out, r->asked.stream ? SLICE("accept: text/event-stream\r\n") : SLICE("accept: application/json\r\n"));
-  if (provider_of(a)->dialect == r->dialect) put_client_headers(out, r, provider_of(a)->adapter);
-  else buf_text(out, provider_of(a)->adapter->headers);
-  return buf_view(out);
+  blame(a, FAILURE_INVALID, f->text);
+  settle(a, ATTEMPT_FAILED);
+  request_refuse(r, f);
+  r->outcome = OUTCOME_REFUSED;
 }
 
-static struct upstream *choose_key(struct attempt *a) {
+static void call(struct attempt *a, struct slice headers, struct slice secret_lines) {
+  const struct provider *p = provider_of(a);
+  struct upcall_request request = {
+      .method = a->request->method,
+      .target = a->path,
+      .headers = headers,
+      .secret_line = secret_lines,
+      .body = a->parts,
+      .body_parts = a->part_count,
+  };
+  a->phase = ATTEMPT_CALLING;
+  a->call = upcall_start(a->request->tenure->pools[p->index * PROVIDER_KEYS_MAX + a->key_index], &request, &events, a);
+  arm(a, upcall_times(a->call)->started_ns);
+}
+
+static void sign_and_call(struct attempt *a);
+
+static void wait_over(struct signer_wait *w) {
+  sign_and_call(list_item(w, struct attempt, wait));
+}
+
+static void sign_and_call(struct attempt *a) {
   const struct provider *p = provider_of(a);
   struct tenure *tenure = a->request->tenure;
-  a->key_index = p->key_count > 1 ? tenure->next_key[p->index]++ % p->key_count : 0;
-  return tenure->pools[p->index * PROVIDER_KEYS_MAX + a->key_index];
-}
-
-/* The parts of the body: what a hook built, or the client's bytes with their splices. */
-static void set_parts(struct attempt *a) {
-  struct request *r = a->request;
-  if (a->body.ptr != NULL) {
-    a->parts[0] = (struct iovec){a->body.ptr, a->body.len};
-    a->part_count = 1;
-    return;
-  }
-  a->strip_usage_event = provider_of(a)->adapter->stream_usage && r->asked.stream && !r->asked.usage_event &&
-                         r->dialect == &dialect_openai_chat;
-  a->part_count = splice_body(&r->arena, r->body, &r->asked, a->target->model, a->strip_usage_event, a->parts);
+  struct buf lines = {0};
+  char why[SIGNER_WHY_BYTES] = "";
+  a->wait.over = wait_over;
+  struct signing signing = {.provider = p,
+                            .key_index = a->key_index,
+                            .loop = a->request->gate->loop,
+                            .state = &tenure->signer_states[p->index * PROVIDER_KEYS_MAX + a->key_index],
+                            .method = a->request->method,
+                            .target = a->path,
+                            .headers = outgoing_headers(a),
+                            .body = a->parts,
+                            .body_parts = a->part_count};
+  enum signer_verdict verdict = p->adapter->signer->sign(&signing, &a->wait, &lines, why);
+  if (verdict == SIGNER_DONE) call(a, signing.headers, buf_view(&lines));
+  if (lines.len > 0) secret_wipe(lines.ptr, lines.len);
+  buf_done(&lines);
+  if (verdict == SIGNER_FAILED) fail(a, FAILURE_AUTH, why);
 }
 
 void attempt_start(struct attempt *a) {
   struct request *r = a->request;
   const struct provider *p = provider_of(a);
+  struct fault f = {.code = FAULT_COUNT};
   a->started_ns = clock_ns();
-  a->first_token_due_ns = a->started_ns + p->timeouts.first_token_ms * 1000000ull;
-  a->total_due_ns = a->started_ns + p->timeouts.total_ms * 1000000ull;
+  timeouts_find(r->route, a->target, r->asked.stream, &a->clocks.limits);
+  clocks_start(&a->clocks, a->started_ns);
+  retry_count(a);
   atomic_fetch_add_explicit(&a->target->state->in_flight, 1, memory_order_relaxed);
-  if (p->dialect != r->dialect || p->adapter->rewrites_request) {
-    struct fault f = {.code = FAULT_COUNT};
+  if (a->target->price == NULL && a->target->model.len > 0 && r->tenure->generation->config->deny_unpriced) {
+    char text[200];
+    snprintf(text, sizeof text, "Nobody knows what \"%.120s\" costs, so it is not called.", a->target->name.ptr);
+    fail(a, FAILURE_UNPRICED, text);
+    return;
+  }
+  if (a->crosses && !is_chat(a) && operation_path(r->endpoint->operation, a->dialect).len == 0) {
+    char text[160];
+    snprintf(text, sizeof text, "its API (%s) has no %s endpoint that this request can be translated to",
+             a->dialect->name, operation_row(r->endpoint->operation)->name);
+    fail(a, FAILURE_UNTRANSLATABLE, text);
+    return;
+  }
+  if (!outgoing_set_path(a, &f)) {
+    refuse(a, &f);
+    return;
+  }
+  if (a->crosses || (p->adapter->rewrites_request && is_chat(a))) {
     enum hook_verdict verdict = hooks_of(a)->build(r->tenure->script, a, &f);
     if (verdict == HOOK_REFUSED && f.code == FAULT_FIELD_INVALID) {
-      /* The body itself is at fault: no other target of that dialect would take it either. */
-      blame(a, FAILURE_INVALID, f.text);
-      settle(a, ATTEMPT_FAILED);
-      request_refuse(r, &f);
-      r->outcome = OUTCOME_REFUSED;
+      refuse(a, &f);
       return;
     }
     if (verdict != HOOK_DONE) {
@@ -301,99 +351,75 @@ void attempt_start(struct attempt *a) {
       return;
     }
   }
-  set_parts(a);
-  struct slice path = slice_text(p->base_path),
-               tail = p->adapter->path ? slice_text(p->adapter->path) : p->dialect->provider_path;
-  struct slice target[] = {path, tail};
-  struct upstream *pool = choose_key(a);
-  struct upcall_request request = {
-      .method = SLICE("POST"),
-      .target = arena_join(&r->arena, target, 2),
-      .headers = request_headers(a),
-      .secret_line = secret_view(p->keys[a->key_index].line),
-      .body = a->parts,
-      .body_parts = a->part_count,
-  };
-  a->phase = ATTEMPT_CALLING;
-  a->call = upcall_start(pool, &request, &events, a);
-  arm(a, a->started_ns);
+  if (a->losses.len > 0 && is_strict(r)) {
+    tell_losses(a, &f);
+    refuse(a, &f);
+    return;
+  }
+  outgoing_set_parts(a);
+  choose_key(a);
+  if (p->adapter->signer != NULL) {
+    arm(a, a->started_ns);
+    sign_and_call(a);
+  } else {
+    call(a, outgoing_headers(a), secret_view(p->keys[a->key_index].line));
+  }
 }
 
 /* ---- the answer --------------------------------------------------------------------------------------------- */
 
-/* What a client may see of a provider's headers. */
-static bool passes(struct slice name) {
-  static const struct slice exact[] = {SLICE_INIT("retry-after"), SLICE_INIT("retry-after-ms"),
-                                       SLICE_INIT("x-should-retry")};
-  for (unsigned i = 0; i < sizeof exact / sizeof *exact; i++)
-    if (slice_eq_nocase(name, exact[i])) return true;
-  static const struct slice prefixes[] = {SLICE_INIT("x-ratelimit-"), SLICE_INIT("anthropic-ratelimit-")};
-  for (unsigned i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
-    if (name.len > prefixes[i].len && slice_eq_nocase(slice_of(name.ptr, prefixes[i].len), prefixes[i])) return true;
-  return false;
+static void first_content(struct attempt *a) {
+  a->first_content_ns = clock_ns();
+  clocks_resume(&a->clocks, a->first_content_ns);
+  health_content(a);
 }
 
-/* Seconds, or an HTTP date (RFC 9110 10.2.3). */
-static uint32_t retry_after_ms(struct slice value) {
-  uint64_t seconds;
-  char text[64];
-  if (slice_to_u64(value, &seconds)) return seconds > 86400 ? 86400000 : (uint32_t)seconds * 1000;
-  if (value.len >= sizeof text) return 0;
-  memcpy(text, value.ptr, value.len);
-  text[value.len] = '\0';
-  struct tm date = {0};
-  if (strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &date) == NULL) return 0;
-  int64_t wait = (int64_t)timegm(&date) * 1000 - clock_wall_ms();
-  return wait <= 0 ? 0 : wait > 86400000 ? 86400000 : (uint32_t)wait;
-}
-
-static void read_headers(struct attempt *a, const struct http_head *head) {
+/* From here on the answer passes by. length NULL: unknown. */
+static void begin_relay(struct attempt *a, const uint64_t *length) {
   struct request *r = a->request;
-  struct buf *pass = &r->gate->headers;
-  pass->len = 0;
-  for (unsigned i = 0; i < head->header_count; i++) {
-    const struct http_header *h = &head->headers[i];
-    if (h->name.len == 12 && slice_eq_nocase(h->name, SLICE("content-type"))) {
-      a->content_type = arena_copy(&r->arena, h->value);
-    } else if (slice_eq_nocase(h->name, SLICE("x-request-id")) || slice_eq_nocase(h->name, SLICE("request-id"))) {
-      size_t len = h->value.len < sizeof a->provider_request_id ? h->value.len : sizeof a->provider_request_id - 1;
-      memcpy(a->provider_request_id, h->value.ptr, len);
-      a->provider_request_id[len] = '\0';
-    } else if (passes(h->name)) {
-      if (slice_eq_nocase(h->name, SLICE("retry-after"))) a->retry_after_ms = retry_after_ms(h->value);
-      buf_slice(pass, h->name);
-      buf_slice(pass, SLICE(": "));
-      buf_slice(pass, h->value);
-      buf_slice(pass, SLICE("\r\n"));
-    }
-  }
-  if (pass->len > 0) a->passed_headers = arena_copy(&r->arena, buf_view(pass));
+  operation_read_bytes(r->endpoint->operation, &r->asked, &a->reading);
+  a->relays = true;
+  first_content(a);
+  a->phase = ATTEMPT_FLOWING;
+  arm(a, a->first_content_ns);
+  request_attempt_committed(r, a);
+  reply_relay(r, a, length);
 }
 
 static void upcall_head(void *owner, const struct http_head *head) {
   struct attempt *a = owner;
   a->status = head->status;
-  read_headers(a, head);
-  bool sse =
-      a->content_type.len >= 17 && slice_eq_nocase(slice_of(a->content_type.ptr, 17), SLICE("text/event-stream"));
-  a->streams = a->request->asked.stream && sse && head->status < 300;
+  incoming_read_head(a, head);
+  enum framing framing = FRAMING_SSE;
+  bool may_stream = a->request->asked.stream || (!is_chat(a) && !a->crosses);
+  a->streams = may_stream && head->status < 300 && incoming_is_stream(a, &framing);
   a->phase = a->streams ? ATTEMPT_PEEKING : ATTEMPT_HEAD;
-  if (a->streams) sse_init(&a->sse, SSE_EVENT_BYTES_MAX);
+  if (!a->streams && !is_chat(a) && !a->crosses && head->status < 300 && head->body != HTTP_BODY_NONE &&
+      !incoming_has_type(a, SLICE("application/json"))) {
+    begin_relay(a, head->body == HTTP_BODY_LENGTH ? &head->body_bytes : NULL);
+    return;
+  }
+  if (a->streams) stream_init(&a->stream, framing, EVENT_BYTES_MAX);
   else if (head->body == HTTP_BODY_LENGTH && head->body_bytes < ERROR_BODY_BYTES_MAX && head->status < 300)
     a->expected_bytes = (uint32_t)head->body_bytes;
 }
 
-static void first_content(struct attempt *a) {
-  a->first_content_ns = a->last_content_ns = clock_ns();
+/* Of an error that the provider tells of within a 200. */
+static enum failure_class class_within(const struct attempt *a, enum failure_class otherwise) {
+  const struct adapter *adapter = provider_of(a)->adapter;
+  return failure_classify_inner(a->reading.error_type, a->reading.error_text, adapter->errors, adapter->error_count,
+                                otherwise);
 }
 
 /* A whole 2xx answer, judged and delivered. false: the attempt has failed and may be gone. */
 static bool deliver_whole(struct attempt *a, struct slice body) {
   struct request *r = a->request;
-  const struct dialect *d = provider_of(a)->dialect;
-  d->read_answer(&a->reading, body);
+  const struct dialect *d = a->dialect;
+  if (is_chat(a)) d->read_answer(&a->reading, body);
+  else operation_read_answer(r->endpoint->operation, d, &r->asked, &a->reading, body);
   if (a->reading.failed) {
-    fail(a, FAILURE_SERVER_ERROR, a->reading.error_text[0] ? a->reading.error_text : "an error object with status 200");
+    fail(a, class_within(a, FAILURE_SERVER_ERROR),
+         a->reading.error_text[0] ? a->reading.error_text : "an error object with status 200");
     return false;
   }
   if (!a->reading.complete) {
@@ -402,7 +428,7 @@ static bool deliver_whole(struct attempt *a, struct slice body) {
   }
   first_content(a);
   struct slice out = body;
-  if (a->translated && (d != r->dialect || provider_of(a)->adapter->rewrites_response)) {
+  if (a->crosses || (a->translated && provider_of(a)->adapter->rewrites_response)) {
     struct fault f = {.code = FAULT_COUNT};
     if (hooks_of(a)->answer(r->tenure->script, a, body, &out, &f) != HOOK_DONE) {
       fail(a, FAILURE_SCRIPT, f.text);
@@ -419,7 +445,7 @@ static bool deliver_whole(struct attempt *a, struct slice body) {
 static void judge_error(struct attempt *a) {
   struct reading *seen = &a->reading;
   scrub(a, a->held.ptr, a->held.len);
-  if (a->held.len > 0) provider_of(a)->dialect->read_error(seen, buf_view(&a->held));
+  if (a->held.len > 0) a->dialect->read_error(seen, buf_view(&a->held));
   const struct adapter *adapter = provider_of(a)->adapter;
   enum failure_class why =
       failure_classify(a->status, seen->error_type, seen->error_text, adapter->errors, adapter->error_count);
@@ -427,6 +453,7 @@ static void judge_error(struct attempt *a) {
   snprintf(text, sizeof text, "status %u%s%s%s%.120s", a->status, seen->error_type[0] ? " " : "", seen->error_type,
            seen->error_text[0] ? ": " : "", seen->error_text);
   a->error_whole = true;
+  if (a->retry_after_ms == 0 && a->status >= 429) a->retry_after_ms = retry_after_body_ms(buf_view(&a->held));
   fail(a, why, text);
 }
 
@@ -456,7 +483,7 @@ static void commit(struct attempt *a) {
   struct request *r = a->request;
   first_content(a);
   a->phase = ATTEMPT_FLOWING;
-  arm(a, a->last_content_ns);
+  arm(a, a->first_content_ns);
   request_attempt_committed(r, a);
   reply_start(r, a);
   request_write(r, buf_view(&a->held));
@@ -478,8 +505,23 @@ static void flush(struct attempt *a, struct outflow *o) {
   o->run.len = o->made.len = 0;
 }
 
+/* An event without the `"usage":null` that it holds because the gateway asked for usage; clients' libraries know the
+ * field as an object. It stands near the end. */
+static void put_without_null_usage(struct buf *out, struct slice raw) {
+  enum { TAIL_BYTES = 160 };
+  static const struct slice field = SLICE_INIT(",\"usage\":null");
+  size_t before = raw.len > TAIL_BYTES ? raw.len - TAIL_BYTES : 0;
+  ptrdiff_t at = slice_find(slice_from(raw, before), field);
+  if (at < 0) {
+    buf_slice(out, raw);
+    return;
+  }
+  buf_append(out, raw.ptr, before + (size_t)at);
+  buf_slice(out, slice_from(raw, before + (size_t)at + field.len));
+}
+
 /* false: a hook failed; f tells. */
-static bool pass_event(struct attempt *a, const struct sse_event *e, struct outflow *o, struct fault *f) {
+static bool pass_event(struct attempt *a, const struct stream_event *e, struct outflow *o, struct fault *f) {
   if (a->strip_usage_event && a->reading.usage_only) return true;
   if (a->translated) return hooks_of(a)->event(a->request->tenure->script, a, e, &o->made, f) == HOOK_DONE;
   if (a->reading.failed) {
@@ -489,7 +531,9 @@ static bool pass_event(struct attempt *a, const struct sse_event *e, struct outf
     flush(a, o);
     return true;
   }
-  if (o->run.len > 0 && o->run.ptr + o->run.len == e->raw.ptr) {
+  if (a->strip_usage_event && provider_of(a)->adapter->usage_nulls) {
+    put_without_null_usage(&o->made, e->raw);
+  } else if (o->run.len > 0 && o->run.ptr + o->run.len == e->raw.ptr) {
     o->run.len += e->raw.len;
   } else {
     flush(a, o);
@@ -500,15 +544,18 @@ static bool pass_event(struct attempt *a, const struct sse_event *e, struct outf
 }
 
 /* One event: judged, then passed on. false: the attempt has ended and may be gone. */
-static bool take_event(struct attempt *a, const struct sse_event *e, struct outflow *o) {
+static bool take_event(struct attempt *a, const struct stream_event *e, struct outflow *o) {
   struct reading *seen = &a->reading;
-  provider_of(a)->dialect->read_event(seen, e);
+  const struct dialect *d = a->dialect;
+  if (is_chat(a)) d->read_event(seen, e);
+  else operation_read_event(a->request->endpoint->operation, d, &a->request->asked, seen, e);
   if (seen->failed) {
     /* Before the first content another target may do better; in another dialect the gateway tells the client itself. */
     if (a->phase == ATTEMPT_PEEKING || a->translated) {
       flush(a, o);
       buf_done(&o->made);
-      fail(a, FAILURE_STREAM_ERROR, seen->error_text[0] ? seen->error_text : "an error within the stream");
+      fail(a, a->phase == ATTEMPT_PEEKING ? class_within(a, FAILURE_STREAM_ERROR) : FAILURE_STREAM_ERROR,
+           seen->error_text[0] ? seen->error_text : "an error within the stream");
       return false;
     }
   }
@@ -519,7 +566,8 @@ static bool take_event(struct attempt *a, const struct sse_event *e, struct outf
     fail(a, FAILURE_SCRIPT, f.text);
     return false;
   }
-  if (seen->is_content) a->last_content_ns = loop_now_ns(a->request->gate->loop);
+  seen->deltas += seen->is_content;
+  if (seen->is_content) clocks_content(&a->clocks, e->data.len, loop_now_ns(a->request->gate->loop));
   if (seen->content_begun && a->phase == ATTEMPT_PEEKING) {
     flush(a, o);
     commit(a);
@@ -529,14 +577,18 @@ static bool take_event(struct attempt *a, const struct sse_event *e, struct outf
 
 static void take_stream(struct attempt *a, struct slice bytes) {
   struct outflow o = {.read = bytes};
-  struct sse_event e;
-  enum sse_verdict verdict;
+  struct stream_event e;
+  enum stream_verdict verdict;
   bool was_over = said_all(a);
-  while ((verdict = sse_next(&a->sse, &bytes, &e)) == SSE_EVENT)
+  while ((verdict = stream_next(&a->stream, &bytes, &e)) == STREAM_EVENT)
     if (!take_event(a, &e, &o)) return;
   flush(a, &o);
   buf_done(&o.made);
-  if (verdict == SSE_TOO_LARGE || (a->phase == ATTEMPT_PEEKING && a->held.len > PEEK_BYTES_MAX)) {
+  if (verdict == STREAM_BROKEN) {
+    fail(a, FAILURE_BAD_ANSWER, stream_why(&a->stream));
+    return;
+  }
+  if (verdict == STREAM_TOO_LARGE || (a->phase == ATTEMPT_PEEKING && a->held.len > PEEK_BYTES_MAX)) {
     fail(a, FAILURE_BAD_ANSWER, "an event is larger than the limit");
     return;
   }
@@ -551,6 +603,11 @@ static void upcall_body(void *owner, struct slice bytes) {
     take_stream(a, bytes);
     return;
   }
+  if (a->relays) {
+    clocks_content(&a->clocks, 0, loop_now_ns(a->request->gate->loop));
+    request_write(a->request, bytes);
+    return;
+  }
   if (a->expected_bytes > 0 && a->held.len == 0 && bytes.len == a->expected_bytes) {
     /* The whole answer in one piece, the usual case: it goes on without a copy. */
     deliver_whole(a, bytes);
@@ -561,6 +618,11 @@ static void upcall_body(void *owner, struct slice bytes) {
     return;
   }
   buf_slice(&a->held, bytes);
+  if (a->held.len < RELAY_FROM_BYTES || is_chat(a) || a->crosses || a->status >= 300) return;
+  /* Larger than what is worth reading for its usage: a file, most likely. */
+  begin_relay(a, NULL);
+  request_write(a->request, buf_view(&a->held));
+  buf_done(&a->held);
 }
 
 static void upcall_end(void *owner) {
@@ -571,17 +633,25 @@ static void upcall_end(void *owner) {
     judge_error(a);
     return;
   }
+  if (a->relays) {
+    request_end(a->request);
+    done(a);
+    return;
+  }
   if (!a->streams) {
+    buf_reserve(&a->held, 0); /* an empty answer, too, has the slack that JSON is read with */
     if (a->phase == ATTEMPT_FLOWING || deliver_whole(a, buf_view(&a->held))) done(a);
     return;
   }
   struct outflow o = {0};
-  struct sse_event e;
-  if (sse_finish(&a->sse, &e) == SSE_EVENT && !take_event(a, &e, &o)) return;
+  struct stream_event e;
+  enum stream_verdict verdict = stream_finish(&a->stream, &e);
+  if (verdict == STREAM_EVENT && !take_event(a, &e, &o)) return;
   flush(a, &o);
   buf_done(&o.made);
   struct reading *seen = &a->reading;
-  bool whole = seen->complete || (provider_of(a)->dialect == &dialect_openai_chat && seen->finish != FINISH_NONE);
+  bool whole = seen->complete || (a->dialect->finish_ends && seen->finish != FINISH_NONE) || !is_chat(a);
+  if (verdict == STREAM_BROKEN) whole = false;
   if (a->phase == ATTEMPT_PEEKING) {
     fail(a, FAILURE_BAD_ANSWER, seen->events == 0 ? "an empty stream" : "a stream without content");
   } else if (whole || seen->failed) {
@@ -599,13 +669,14 @@ static void upcall_fail(void *owner, const struct upcall_fault *fault) {
     finish_stream(a);
     return;
   }
-  if (a->phase == ATTEMPT_FLOWING && !a->streams) { /* already delivered from its one piece */
+  if (is_delivered(a)) {
     done(a);
     return;
   }
   static const enum failure_class by_why[] = {
-      [UPCALL_REFUSED] = FAILURE_CONNECT, [UPCALL_TLS_FAULT] = FAILURE_TLS,   [UPCALL_RESET] = FAILURE_RESET,
-      [UPCALL_BAD] = FAILURE_BAD_ANSWER,  [UPCALL_TIMEOUT] = FAILURE_CONNECT,
+      [UPCALL_REFUSED] = FAILURE_CONNECT, [UPCALL_TLS_FAULT] = FAILURE_TLS,           [UPCALL_RESET] = FAILURE_RESET,
+      [UPCALL_BAD] = FAILURE_BAD_ANSWER,  [UPCALL_TIMEOUT] = FAILURE_CONNECT_TIMEOUT,
   };
-  fail(a, by_why[fault->why], fault->text);
+  bool in_handshake = fault->why == UPCALL_TIMEOUT && fault->phase == UPCALL_TLS;
+  fail(a, in_handshake ? FAILURE_TLS_TIMEOUT : by_why[fault->why], fault->text);
 }

@@ -5,7 +5,8 @@
  *       └──────────┴─────────┴────────┴──────────┴─────▶ FAILED | CANCELLED
  *
  * PEEKING: a stream's events are held until the first content, so that an error frame or an empty stream is a failed
- * attempt and not an answer. Completion is judged by the dialect's terminal event, never by the transport's end. */
+ * attempt and not an answer. Completion is judged by the dialect's terminal event, never by the transport's end.
+ * What is no chat has no such event: its streams and bytes are whole when the transport ends in order. */
 #ifndef MOONGATE_GATE_ATTEMPT_H
 #define MOONGATE_GATE_ATTEMPT_H
 
@@ -13,11 +14,14 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "gate/clocks.h"
 #include "gate/config.h"
 #include "gate/failure.h"
+#include "gate/health.h"
 #include "gate/reading.h"
+#include "gate/signer.h"
 #include "io/upcall.h"
-#include "wire/sse.h"
+#include "wire/stream.h"
 
 struct request;
 
@@ -40,30 +44,40 @@ struct attempt {
   uint16_t number;      /* 1 … */
   enum attempt_phase phase;
   struct target *target;
-  uint32_t key_index;     /* of the provider's keys */
-  bool translated;        /* client's and provider's dialects differ, or the adapter rewrites */
-  bool strip_usage_event; /* include_usage was put in for accounting; its chunk is not the client's */
-  bool streams;           /* the answer is an event stream */
+  struct place *place;       /* at its provider; NULL: no cap */
+  uint32_t key_index;        /* of the provider's keys */
+  struct health_claim claim; /* how it was let in; not made: by nobody yet */
+  bool crosses;              /* the provider's API is another one than the client's: bodies are translated */
+  bool translated;           /* that, or the adapter rewrites */
+  bool strip_usage_event;    /* include_usage was put in for accounting; its chunk is not the client's */
+  bool streams;              /* the answer is an event stream */
+  bool relays;               /* the answer is bytes that pass on as they come (no chat) */
 
   struct buf body; /* built by a hook; ptr NULL: the client's bytes with splices. Goes when a stream begins */
   struct iovec parts[ATTEMPT_BODY_PARTS_MAX];
   int part_count;
   struct slice losses; /* comma-separated field names that this target could not be given */
 
-  struct upcall *call;       /* NULL before the start and after the end */
-  struct upcall_times times; /* copied at its end */
-  struct timer timer;        /* one for all clocks; due at the nearest */
-  uint64_t first_token_due_ns, total_due_ns, last_content_ns;
+  const struct dialect *dialect; /* what is spoken to the provider */
+  struct slice path;             /* of its endpoint, with its query */
+  struct signer_wait wait;       /* for the token of the provider's signer */
+  struct upcall *call;           /* NULL before the start and after the end */
+  struct upcall_times times;     /* copied at its end */
+  struct timer timer;            /* one for all clocks; due at the nearest */
+  struct clocks clocks;
+  uint32_t waited_ms; /* before its start, after the failure of the one before */
 
   uint16_t status; /* of the provider's answer; 0: none came */
   char provider_request_id[64];
   uint32_t retry_after_ms;     /* as the provider told; 0: it did not */
+  bool no_retry;               /* it said that it will not help to ask again */
   struct slice content_type;   /* in the arena */
   struct slice passed_headers; /* ready lines for the client: retry-after, x-ratelimit-…, request-id */
   uint32_t expected_bytes;     /* of a whole answer whose length is known; 0: not */
-  struct sse_reader sse;
-  bool error_whole; /* `held` is the provider's error answer, all of it */
-  struct buf held;  /* PEEKING: client's bytes so far. Whole answers: the body. Errors: the body */
+  enum framing framing;        /* in which the provider is asked to stream */
+  struct stream_reader stream; /* of its answer */
+  bool error_whole;            /* `held` is the provider's error answer, all of it */
+  struct buf held;             /* PEEKING: client's bytes so far. Whole answers: the body. Errors: the body */
   struct reading reading;
   enum failure_class failure;
   char failure_text[200]; /* no secrets */

@@ -3,10 +3,11 @@
 
 #include "base/memory.h"
 #include "base/secret.h"
-#include "gate/price.h"
 
 struct config *config_new(void) {
-  return mem_new(struct config);
+  struct config *c = mem_new(struct config);
+  c->retry_budget = (struct retry_budget_rules){.share_ppm = 200000, .per_s = 10};
+  return c;
 }
 
 static void free_key(struct provider_key *k) {
@@ -22,21 +23,43 @@ static void free_texts(char **texts) {
 }
 
 void config_free_adapter(struct adapter *a) {
-  char *texts[] = {a->name, a->file, a->base_url, a->auth_header, a->auth_prefix, a->headers, a->path, a->environment};
+  if (a == NULL) return;
+  char *texts[] = {a->doc,         a->catalogue, a->name, a->file,        a->base_url,   a->auth_header,
+                   a->auth_prefix, a->headers,   a->path, a->stream_path, a->environment};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) mem_free(texts[i]);
   free_texts(a->models);
+  for (unsigned i = 0; i < DIALECT_COUNT; i++) {
+    mem_free(a->paths[i]);
+    mem_free(a->stream_paths[i]);
+  }
+  for (uint32_t i = 0; i < a->dialect_rule_count; i++) mem_free(a->dialect_rules[i].prefix);
+  mem_free(a->dialect_rules);
   for (uint32_t i = 0; i < a->error_count; i++) {
     mem_free(a->errors[i].name);
     mem_free(a->errors[i].match);
   }
   mem_free(a->errors);
+  for (uint32_t i = 0; i < a->other_path_count; i++) {
+    mem_free(a->other_paths[i].key);
+    mem_free(a->other_paths[i].path);
+  }
+  mem_free(a->other_paths);
   mem_free(a);
 }
 
+const char *adapter_path(const struct adapter *a, struct slice key) {
+  for (uint32_t i = 0; i < a->other_path_count; i++)
+    if (slice_eq(slice_text(a->other_paths[i].key), key)) return a->other_paths[i].path;
+  return NULL;
+}
+
 static void free_provider(struct provider *p) {
-  char *texts[] = {p->name, p->base_url, p->base_path, p->authority, p->ca_file, p->proxy};
+  health_detach(p);
+  char *texts[] = {p->name, p->base_url, p->base_path, p->authority, p->ca_file,
+                   p->proxy, p->region, p->service, p->health.check_path};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) mem_free(texts[i]);
   for (uint32_t i = 0; i < p->key_count; i++) free_key(&p->keys[i]);
+  mem_free(p->model_clocks);
   mem_free(p);
 }
 
@@ -45,8 +68,11 @@ static void free_route(struct route *r) {
     mem_free(r->pools[i].name);
     mem_free(r->pools[i].targets);
   }
+  for (unsigned i = 0; i < FALLBACK_COUNT; i++) mem_free(r->fallbacks[i].targets);
   mem_free(r->pools);
   mem_free(r->targets);
+  mem_free(r->timeouts);
+  mem_free(r->retry);
   mem_free(r->name);
   mem_free(r->policy);
   mem_free(r);
@@ -78,7 +104,7 @@ void config_free(struct config *c) {
   mem_free(c->teams);
   mem_free(c->upstreams);
   key_table_free(c->keys);
-  price_table_free(c->prices);
+  catalogue_free(c->catalogue);
   secret_free(c->admin_token);
   char *texts[] = {c->file, c->listen, c->admin_listen, c->tls_cert, c->tls_key, c->trace_file};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) mem_free(texts[i]);
@@ -134,9 +160,34 @@ bool config_same_secrets(const struct config *a, const struct config *b) {
     const struct provider *p = a->providers[i], *q = b->providers[i];
     if (p->key_count != q->key_count) return false;
     for (uint32_t k = 0; k < p->key_count; k++)
-      if (!same(p->keys[k].line, q->keys[k].line)) return false;
+      if (!same(p->keys[k].line, q->keys[k].line) || !same(p->keys[k].bare, q->keys[k].bare)) return false;
   }
   return value_same(a->tree, b->tree);
+}
+
+const struct dialect *provider_dialect(const struct provider *p, struct slice model, const struct dialect *client) {
+  const struct adapter *a = p->adapter;
+  const struct dialect *first = p->dialect;
+  if (p->one_dialect || a == NULL) return first;
+  uint32_t spoken = a->dialects;
+  for (uint32_t i = 0; i < a->dialect_rule_count; i++) {
+    const struct dialect_rule *rule = &a->dialect_rules[i];
+    if (!slice_starts(model, slice_text(rule->prefix))) continue;
+    first = rule->first;
+    spoken = rule->dialects;
+    break;
+  }
+  return spoken >> dialect_index(client) & 1 ? client : first;
+}
+
+void config_know_target(const struct config *c, struct target *t) {
+  const struct adapter *a = t->provider->adapter;
+  t->facts = catalogue_find(c->catalogue, slice_text(t->provider->name),
+                            slice_text(!a             ? ""
+                                       : a->catalogue ? a->catalogue
+                                                      : a->name),
+                            t->model);
+  t->price = catalogue_price(c->catalogue, t->facts);
 }
 
 struct target *config_add_target(struct config *c, struct provider *p, struct slice model) {

@@ -1,59 +1,64 @@
-/* dialect: what the C core must know of a wire protocol: where it lives, how its events read, how its errors look. The
- * mapping between dialects is Lua (adapters/dialects/). A new dialect is a row in dialect.c and a file beside it. Pure;
- * any thread. */
+/* dialect: what the C core must know of a wire protocol: how its requests are shaped, where its providers take them,
+ * how its events read, how its errors look. The paths that clients use are in gate/endpoint_table.h; the mapping
+ * between dialects is Lua (adapters/dialects/). A new dialect is a row in dialect.c and a file beside it. Pure; any
+ * thread. */
 #ifndef MOONGATE_GATE_DIALECT_H
 #define MOONGATE_GATE_DIALECT_H
 
 #include "base/bytes.h"
+#include "gate/asked.h"
 #include "gate/fault.h"
 #include "gate/reading.h"
 #include "wire/json.h"
-#include "wire/sse.h"
+#include "wire/stream.h"
 
-enum dialect_id { DIALECT_OPENAI_CHAT, DIALECT_ANTHROPIC_MESSAGES, DIALECT_COUNT };
-
-/* The top-level request fields that routing and accounting read, of whichever dialect. ptr NULL: absent. */
-struct asked {
-  struct slice model; /* decoded */
-  struct slice model_raw, stream_options_raw;
-  bool stream;
-  bool usage_event;       /* the client asked for the stream's usage chunk */
-  uint64_t max_tokens;    /* 0: not given */
-  uint32_t prompt_tokens; /* estimate: a quarter of the bytes of messages, system and tools */
-  uint32_t message_bytes;
-  bool has_tools;
+enum dialect_id {
+  DIALECT_OPENAI_CHAT,
+  DIALECT_OPENAI_RESPONSES,
+  DIALECT_ANTHROPIC_MESSAGES,
+  DIALECT_GEMINI,
+  DIALECT_COHERE_CHAT,
+  DIALECT_BEDROCK_CONVERSE,
+  DIALECT_COUNT
 };
 
 struct dialect {
-  const char *name;               /* "openai.chat" */
-  struct slice client_path;       /* where clients post to this gateway */
-  struct slice provider_path;     /* appended to the path of a provider's base URL */
-  struct slice client_key_header; /* how its SDKs carry the key; Bearer works everywhere */
+  const char *name;         /* "openai.chat" */
+  struct slice path_prefix; /* paths below it that no endpoint has are refused in this dialect; empty: none */
+  struct request_shape request;
+
+  /* Appended to the path of a provider's base URL; {model} stands for the model, percent-encoded. */
+  struct slice provider_path, provider_stream_path; /* stream_path empty: the same */
+  struct slice sse_query;                           /* asks for server-sent events; empty: not needed */
+  enum framing framing; /* in which its providers are asked to stream for clients of other dialects */
+  bool finish_ends;     /* a stream that ends in order after a finish reason is whole without a terminal event */
+
+  struct slice request_id_header; /* beside x-request-id; empty: none */
 
   /* One event of a provider's stream. */
-  void (*read_event)(struct reading *r, const struct sse_event *e);
+  void (*read_event)(struct reading *r, const struct stream_event *e);
+  /* Whether the event is a piece of text of the only answer and says nothing else; *raw gets its JSON string, not yet
+   * validated, in the event. A translation then needs no decoding of the event. NULL: not told apart. */
+  bool (*read_text)(const struct stream_event *e, struct slice *raw);
   /* A whole answer with a 2xx status. Sets complete when it is valid JSON of the dialect's shape. */
   void (*read_answer)(struct reading *r, struct slice body);
-  /* type and message out of an error body of this dialect, as far as they can be found; both are cut to fit. */
+  /* type and message out of an error body of this dialect, as far as they can be found; both are cut to fit.
+   * r->error_type holds the answer's x-amzn-errortype before, when it had one. */
   void (*read_error)(struct reading *r, struct slice body);
-  /* A fault as this dialect's error body, and as the terminal error of a stream that has begun. */
+  /* A fault as this dialect's error body, and as the terminal error of a stream that has begun (so at least one event
+   * of it is out), in the framing of that stream. */
   void (*put_fault)(struct buf *out, const struct fault *f, struct slice request_id);
-  void (*put_stream_fault)(struct buf *out, const struct fault *f, struct slice request_id);
+  void (*put_stream_fault)(struct buf *out, const struct fault *f, enum framing framing, struct slice request_id);
+  /* Ready lines that an answer with put_fault's body gets. NULL: none. */
+  void (*put_fault_headers)(struct buf *out, const struct fault *f);
 };
 
 const struct dialect *dialect_of(enum dialect_id id);
 /* NULL when there is none of that name. */
 const struct dialect *dialect_named(struct slice name);
 enum dialect_id dialect_index(const struct dialect *d);
-/* The dialect whose clients use this path, by prefix; openai.chat when no other claims it. For refusals before routing.
- */
-const struct dialect *dialect_for_path(struct slice path);
 
-/* Validates the whole body and reads what routing needs. arena_* memory is the caller's arena's. On failure f tells. */
-struct arena;
-bool dialect_read_request(const struct dialect *d, struct arena *arena, struct slice body, struct asked *out,
-                          struct fault *f);
-
-extern const struct dialect dialect_openai_chat, dialect_anthropic_messages;
+extern const struct dialect dialect_openai_chat, dialect_openai_responses, dialect_anthropic_messages, dialect_gemini,
+    dialect_cohere_chat, dialect_bedrock_converse;
 
 #endif

@@ -7,13 +7,15 @@
 /* input_tokens excludes what the cache served or took; here input is all of it. Fields that a later event leaves out
  * keep their value. */
 static void read_usage(struct reading *r, struct slice usage) {
-  enum { INPUT, OUTPUT, CACHE_READ, CACHE_WRITE, CACHE_1H, FIELDS };
+  enum { INPUT, OUTPUT, CACHE_READ, CACHE_WRITE, CACHE_1H, SEARCHES, TIER, FIELDS };
   struct json_field f[FIELDS] = {
       [INPUT] = {.key = SLICE_INIT("input_tokens")},
       [OUTPUT] = {.key = SLICE_INIT("output_tokens")},
       [CACHE_READ] = {.key = SLICE_INIT("cache_read_input_tokens")},
       [CACHE_WRITE] = {.key = SLICE_INIT("cache_creation_input_tokens")},
       [CACHE_1H] = {.key = SLICE_INIT("cache_creation.ephemeral_1h_input_tokens")},
+      [SEARCHES] = {.key = SLICE_INIT("server_tool_use.web_search_requests")},
+      [TIER] = {.key = SLICE_INIT("service_tier")},
   };
   if (!json_pick(usage, f, FIELDS)) return;
   struct usage *u = &r->usage;
@@ -27,6 +29,9 @@ static void read_usage(struct reading *r, struct slice usage) {
   u->cache_write_tokens = written - u->cache_write_1h_tokens;
   u->input_tokens = plain + u->cache_read_tokens + written;
   u->output_tokens = dialect_number(f[OUTPUT].raw, u->output_tokens);
+  u->searches = dialect_number(f[SEARCHES].raw, u->searches);
+  struct slice tier;
+  if (f[TIER].raw.ptr != NULL && json_plain(f[TIER].raw, &tier)) u->tier = service_tier_named(tier);
   u->source = USAGE_PROVIDER;
 }
 
@@ -52,14 +57,22 @@ static void read_error(struct reading *r, struct slice body) {
 }
 
 /* The type of an event: the SSE name, or "type" within the data where a server leaves the name out. */
-static struct slice type_of(const struct sse_event *e) {
+static struct slice type_of(const struct stream_event *e) {
   if (e->name.len > 0) return e->name;
   static const char *const path[] = {"type", NULL};
   struct slice type;
   return json_plain(json_find(e->data, path), &type) ? type : SLICE("");
 }
 
-static void read_event(struct reading *r, const struct sse_event *e) {
+static bool read_text(const struct stream_event *e, struct slice *raw) {
+  enum { TYPE, DELTA, FIELDS };
+  struct json_field f[FIELDS] = {[TYPE] = {.key = SLICE_INIT("type")}, [DELTA] = {.key = SLICE_INIT("delta")}};
+  if (!json_pick(e->data, f, FIELDS) || !slice_eq(f[TYPE].raw, SLICE("\"content_block_delta\""))) return false;
+  return f[DELTA].raw.ptr != NULL && f[DELTA].kind == JSON_OBJECT &&
+         dialect_read_last(f[DELTA].raw, "{\"type\":\"text_delta\",\"text\":", raw);
+}
+
+static void read_event(struct reading *r, const struct stream_event *e) {
   r->events++;
   r->usage_only = r->is_content = false;
   if (!e->has_data || e->data.len == 0) return;
@@ -115,22 +128,15 @@ static void put_fault(struct buf *out, const struct fault *f, struct slice reque
   buf_text(out, "{\"type\":\"error\",\"error\":{\"type\":\"");
   buf_text(out, row->anthropic_type);
   buf_text(out, "\",\"message\":");
-  struct buf message = {0};
-  /* The envelope has no field for it, but most texts name it already. */
-  if (f->param[0] && strstr(f->text, f->param) == NULL) buf_fill(&message, "%s: ", f->param);
-  buf_text(&message, f->text);
-  buf_byte(&message, ' ');
-  buf_text(&message, row->advice);
-  buf_fill(&message, " (%s)", fault_code_text(f)); /* the envelope has no field for a code */
-  json_put_string(out, buf_view(&message));
-  buf_done(&message);
+  dialect_put_message(out, f, true, true);
   buf_text(out, "},\"request_id\":");
   if (request_id.len > 0) json_put_string(out, request_id);
   else buf_text(out, "null");
   buf_text(out, "}");
 }
 
-static void put_stream_fault(struct buf *out, const struct fault *f, struct slice request_id) {
+static void put_stream_fault(struct buf *out, const struct fault *f, enum framing framing, struct slice request_id) {
+  (void)framing;
   buf_text(out, "event: error\ndata: ");
   put_fault(out, f, request_id);
   buf_text(out, "\n\n");
@@ -138,10 +144,17 @@ static void put_stream_fault(struct buf *out, const struct fault *f, struct slic
 
 const struct dialect dialect_anthropic_messages = {
     .name = "anthropic.messages",
-    .client_path = SLICE_INIT("/v1/messages"),
+    .path_prefix = SLICE_INIT("/v1/messages"),
+    .request = {.fields = {[ASKED_MODEL] = SLICE_INIT("model"),
+                           [ASKED_STREAM] = SLICE_INIT("stream"),
+                           [ASKED_LIMIT] = SLICE_INIT("max_tokens"),
+                           [ASKED_MESSAGES] = SLICE_INIT("messages"),
+                           [ASKED_SYSTEM] = SLICE_INIT("system"),
+                           [ASKED_TOOLS] = SLICE_INIT("tools")}},
     .provider_path = SLICE_INIT("/messages"),
-    .client_key_header = SLICE_INIT("x-api-key"),
+    .request_id_header = SLICE_INIT("request-id"),
     .read_event = read_event,
+    .read_text = read_text,
     .read_answer = read_answer,
     .read_error = read_error,
     .put_fault = put_fault,

@@ -4,10 +4,32 @@
 #include "gate/dialect.h"
 #include "gate/dialect_read.h"
 
+/* Audio is counted within prompt_tokens, or beside them (Mistral): the total tells. */
+static void read_audio(struct usage *u, struct slice usage, uint64_t total) {
+  struct json_field f[] = {{.key = SLICE_INIT("prompt_tokens_details.audio_tokens")},
+                           {.key = SLICE_INIT("completion_tokens_details.audio_tokens")}};
+  if (!json_pick(usage, f, 2)) return;
+  u->audio_input_tokens = dialect_number(f[0].raw, 0);
+  u->audio_output_tokens = dialect_number(f[1].raw, 0);
+  if (u->audio_input_tokens > 0 && total == u->input_tokens + u->output_tokens + u->audio_input_tokens)
+    u->input_tokens += u->audio_input_tokens;
+}
+
+/* Nearly every usage names counts of audio, and nearly none has one above 0. first: the first one's value. */
+static bool tells_audio(struct slice usage, const struct json_sight *first) {
+  struct json_sight f = *first;
+  while (f.value != NULL) {
+    if (dialect_number_at(&f, usage, 0) > 0) return true;
+    size_t behind = (size_t)(f.value - usage.ptr);
+    json_glance(slice_of(usage.ptr + behind, usage.len - behind), &f, 1);
+  }
+  return false;
+}
+
 /* usage: {"prompt_tokens","completion_tokens","total_tokens","prompt_tokens_details":{"cached_tokens"},
  * "completion_tokens_details":{"reasoning_tokens"}}; DeepSeek names the cached part prompt_cache_hit_tokens. */
 static void read_usage(struct reading *r, struct slice usage) {
-  enum { PROMPT, COMPLETION, TOTAL, CACHED, WRITTEN, REASONING, CACHE_HIT, KEYS };
+  enum { PROMPT, COMPLETION, TOTAL, CACHED, WRITTEN, REASONING, CACHE_HIT, AUDIO, COST, TICKS, KEYS };
   struct json_sight f[KEYS] = {
       [PROMPT] = {.key = SLICE_INIT("prompt_tokens")},
       [COMPLETION] = {.key = SLICE_INIT("completion_tokens")},
@@ -16,16 +38,22 @@ static void read_usage(struct reading *r, struct slice usage) {
       [WRITTEN] = {.key = SLICE_INIT("cache_write_tokens")},
       [REASONING] = {.key = SLICE_INIT("reasoning_tokens")},
       [CACHE_HIT] = {.key = SLICE_INIT("prompt_cache_hit_tokens")},
+      [AUDIO] = {.key = SLICE_INIT("audio_tokens")},
+      [COST] = {.key = SLICE_INIT("cost")},
+      [TICKS] = {.key = SLICE_INIT("cost_in_usd_ticks")},
   };
   json_glance(usage, f, KEYS);
   if (f[PROMPT].value == NULL) return;
   struct usage *u = &r->usage;
-  *u = (struct usage){.source = USAGE_PROVIDER};
+  uint64_t total = dialect_number_at(&f[TOTAL], usage, 0);
+  *u = (struct usage){.source = USAGE_PROVIDER, .tier = u->tier};
   u->input_tokens = dialect_number_at(&f[PROMPT], usage, 0);
   u->output_tokens = dialect_number_at(&f[COMPLETION], usage, 0);
   u->cache_read_tokens = dialect_number_at(&f[CACHED], usage, dialect_number_at(&f[CACHE_HIT], usage, 0));
   u->cache_write_tokens = dialect_number_at(&f[WRITTEN], usage, 0);
   u->reasoning_tokens = dialect_number_at(&f[REASONING], usage, 0);
+  if (tells_audio(usage, &f[AUDIO])) read_audio(u, usage, total);
+  if (f[COST].value != NULL || f[TICKS].value != NULL) dialect_read_cost(u, usage);
   /* More cached than there is: this server counts them beside the prompt. */
   if (u->cache_read_tokens > u->input_tokens) u->input_tokens += u->cache_read_tokens;
   uint64_t fresh = u->input_tokens - u->cache_read_tokens;
@@ -33,9 +61,20 @@ static void read_usage(struct reading *r, struct slice usage) {
   /* The same for reasoning, seen by the bill: it was made and is paid beside completion_tokens. */
   if (u->reasoning_tokens > u->output_tokens) u->output_tokens += u->reasoning_tokens;
   /* xAI counts reasoning beside completion_tokens, too: the total tells. */
-  else if (u->reasoning_tokens > 0 &&
-           dialect_number_at(&f[TOTAL], usage, 0) == u->input_tokens + u->output_tokens + u->reasoning_tokens)
+  else if (u->reasoning_tokens > 0 && total == u->input_tokens + u->output_tokens + u->reasoning_tokens)
     u->output_tokens += u->reasoning_tokens;
+}
+
+/* The raw service_tier of a chunk or of usage (Mistral's is in there); ptr NULL: none. */
+static struct slice tier_word(struct slice text) {
+  struct json_sight f = {.key = SLICE_INIT("service_tier")};
+  json_glance(text, &f, 1);
+  return f.value != NULL ? dialect_string_at(f.value, text) : slice_of(NULL, 0);
+}
+
+static enum service_tier tier_of(struct slice raw) {
+  struct slice word;
+  return raw.ptr != NULL && json_plain(raw, &word) ? service_tier_named(word) : TIER_STANDARD;
 }
 
 static enum finish_reason finish_of(struct slice raw) {
@@ -104,7 +143,25 @@ static bool is_plain_delta(struct slice event) {
          (keys[USAGE].value == NULL || *keys[USAGE].value == 'n');
 }
 
-static void read_event(struct reading *r, const struct sse_event *e) {
+static bool read_text(const struct stream_event *e, struct slice *raw) {
+  enum { DELTA, INDEX, LOGPROBS, FINISH, SECOND, USAGE, ERROR, FIELDS };
+  struct json_field f[FIELDS] = {
+      [DELTA] = {.key = SLICE_INIT("choices.0.delta")},
+      [INDEX] = {.key = SLICE_INIT("choices.0.index")},
+      [LOGPROBS] = {.key = SLICE_INIT("choices.0.logprobs")},
+      [FINISH] = {.key = SLICE_INIT("choices.0.finish_reason")},
+      [SECOND] = {.key = SLICE_INIT("choices.1")},
+      [USAGE] = {.key = SLICE_INIT("usage")},
+      [ERROR] = {.key = SLICE_INIT("error")},
+  };
+  if (e->name.len > 0 || !json_pick(e->data, f, FIELDS) || f[DELTA].raw.ptr == NULL) return false;
+  for (unsigned i = LOGPROBS; i < FIELDS; i++)
+    if (dialect_present(&f[i])) return false;
+  if (dialect_present(&f[INDEX]) && !slice_eq(f[INDEX].raw, SLICE("0"))) return false;
+  return f[DELTA].kind == JSON_OBJECT && dialect_read_last(f[DELTA].raw, "{\"content\":", raw);
+}
+
+static void read_event(struct reading *r, const struct stream_event *e) {
   r->events++;
   r->usage_only = r->is_content = false;
   if (!e->has_data || e->data.len == 0) return;
@@ -134,6 +191,7 @@ static void read_event(struct reading *r, const struct sse_event *e) {
   }
   bool empty = f[CHOICES].raw.ptr == NULL || f[DELTA].raw.ptr == NULL;
   if (dialect_present(&f[USAGE])) {
+    r->usage.tier = tier_of(tier_word(e->data));
     read_usage(r, f[USAGE].raw);
     r->usage_only = f[CHOICES].kind == JSON_ARRAY && is_empty(f[CHOICES].raw);
   } else if (dialect_present(&f[GROQ_USAGE])) {
@@ -147,11 +205,12 @@ static void read_event(struct reading *r, const struct sse_event *e) {
 }
 
 static void read_answer(struct reading *r, struct slice body) {
-  enum { CHOICES, USAGE, ERROR, FIELDS };
+  enum { CHOICES, USAGE, ERROR, TIER, FIELDS };
   struct json_field f[FIELDS] = {
       [CHOICES] = {.key = SLICE_INIT("choices")},
       [USAGE] = {.key = SLICE_INIT("usage")},
       [ERROR] = {.key = SLICE_INIT("error")},
+      [TIER] = {.key = SLICE_INIT("service_tier")},
   };
   if (!json_fields(body, f, FIELDS, NULL)) return;
   if (is_error(&f[ERROR]) && f[CHOICES].raw.ptr == NULL) {
@@ -159,7 +218,10 @@ static void read_answer(struct reading *r, struct slice body) {
     read_error_value(r, &f[ERROR]);
     return;
   }
-  if (dialect_present(&f[USAGE])) read_usage(r, f[USAGE].raw);
+  if (dialect_present(&f[USAGE])) {
+    r->usage.tier = tier_of(f[TIER].raw.ptr != NULL ? f[TIER].raw : tier_word(f[USAGE].raw));
+    read_usage(r, f[USAGE].raw);
+  }
   if (f[CHOICES].raw.ptr == NULL || f[CHOICES].kind != JSON_ARRAY) return;
   struct json_sight finish = {.key = SLICE_INIT("finish_reason")};
   json_glance(f[CHOICES].raw, &finish, 1);
@@ -188,12 +250,7 @@ static void read_error(struct reading *r, struct slice body) {
 static void put_error(struct buf *out, const struct fault *f) {
   const struct fault_row *row = fault_row(f->code);
   buf_text(out, "{\"error\":{\"message\":");
-  struct buf message = {0};
-  buf_text(&message, f->text);
-  buf_byte(&message, ' ');
-  buf_text(&message, row->advice);
-  json_put_string(out, buf_view(&message));
-  buf_done(&message);
+  dialect_put_message(out, f, false, false);
   buf_text(out, ",\"type\":\"");
   buf_text(out, row->openai_type);
   buf_text(out, "\",\"param\":");
@@ -210,8 +267,8 @@ static void put_fault(struct buf *out, const struct fault *f, struct slice reque
 }
 
 /* An error object and the end, never a [DONE]: a client must not take half an answer for a whole one. */
-static void put_stream_fault(struct buf *out, const struct fault *f, struct slice request_id) {
-  (void)request_id;
+static void put_stream_fault(struct buf *out, const struct fault *f, enum framing framing, struct slice request_id) {
+  (void)framing, (void)request_id;
   buf_text(out, "data: ");
   put_error(out, f);
   buf_text(out, "\n\n");
@@ -219,10 +276,18 @@ static void put_stream_fault(struct buf *out, const struct fault *f, struct slic
 
 const struct dialect dialect_openai_chat = {
     .name = "openai.chat",
-    .client_path = SLICE_INIT("/v1/chat/completions"),
+    .path_prefix = SLICE_INIT("/v1/chat/completions"),
+    .request = {.fields = {[ASKED_MODEL] = SLICE_INIT("model"),
+                           [ASKED_STREAM] = SLICE_INIT("stream"),
+                           [ASKED_STREAM_OPTIONS] = SLICE_INIT("stream_options"),
+                           [ASKED_LIMIT] = SLICE_INIT("max_tokens"),
+                           [ASKED_OTHER_LIMIT] = SLICE_INIT("max_completion_tokens"),
+                           [ASKED_MESSAGES] = SLICE_INIT("messages"),
+                           [ASKED_TOOLS] = SLICE_INIT("tools")}},
     .provider_path = SLICE_INIT("/chat/completions"),
-    .client_key_header = SLICE_INIT("authorization"),
+    .finish_ends = true,
     .read_event = read_event,
+    .read_text = read_text,
     .read_answer = read_answer,
     .read_error = read_error,
     .put_fault = put_fault,

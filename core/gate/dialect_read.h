@@ -1,11 +1,20 @@
-/* dialect_read: small readers that the dialect files share. Private to gate/dialect_*.c. Any thread. */
+/* dialect_read: small readers and a writer that the dialect files share. Private to gate/dialect*.c. Any thread. */
 #ifndef MOONGATE_GATE_DIALECT_READ_H
 #define MOONGATE_GATE_DIALECT_READ_H
 
 #include <stdio.h>
 
+#include "gate/fault.h"
 #include "gate/reading.h"
 #include "wire/json.h"
+
+/* A fault's sentence and its advice, as a JSON string. For envelopes that have no field for it, with the parameter
+ * before it (unless the text names it already), and with the code behind it. */
+void dialect_put_message(struct buf *out, const struct fault *f, bool with_param, bool with_code);
+
+/* What was charged, where a server's usage object tells: OpenRouter's cost (dollars), Perplexity's cost.total_cost,
+ * xAI's ticks of 10^-10 dollars. */
+void dialect_read_cost(struct usage *u, struct slice usage);
 
 /* The number behind raw, or `otherwise` when it is absent or no whole number. */
 static inline uint64_t dialect_number(struct slice raw, uint64_t otherwise) {
@@ -24,6 +33,25 @@ static inline uint64_t dialect_number_at(const struct json_sight *s, struct slic
 static inline struct slice dialect_string_at(const char *at, struct slice text) {
   const char *end = text.ptr + text.len, *close = *at == '"' ? memchr(at + 1, '"', (size_t)(end - at - 1)) : NULL;
   return close != NULL ? slice_of(at, (size_t)(close + 1 - at)) : slice_of(NULL, 0);
+}
+
+static inline bool dialect_is_blank(char c) {
+  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+/* Whether the object begins with `words` (blanks between tokens aside) and has one text behind them, its last: *raw
+ * gets that text's JSON string. Not validated: more fields behind it look like a string that is none. */
+static inline bool dialect_read_last(struct slice object, const char *words, struct slice *raw) {
+  const char *at = object.ptr, *end = object.ptr + object.len - 1;
+  for (bool within = false; *words != '\0'; words++, at++) {
+    while (!within && at < end && dialect_is_blank(*at)) at++;
+    if (at == end || *at != *words) return false;
+    if (*words == '"') within = !within;
+  }
+  while (at < end && dialect_is_blank(*at)) at++;
+  while (end > at && dialect_is_blank(end[-1])) end--;
+  *raw = slice_of(at, (size_t)(end - at));
+  return raw->len > 2 && *at == '"' && end[-1] == '"';
 }
 
 static inline bool dialect_present(const struct json_field *f) {

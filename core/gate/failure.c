@@ -56,7 +56,9 @@ enum failure_class failure_classify(unsigned status, const char *error_type, con
   if (status >= 500) return has(error_type, "overloaded") ? FAILURE_OVERLOADED : FAILURE_SERVER_ERROR;
   if (has(error_type, "context_length") || has(error_type, "too_many_prompt_tokens") ||
       has(error_text, "context length") || has(error_text, "context window") || has(error_text, "prompt is too long") ||
-      has(error_text, "maximum context"))
+      has(error_text, "maximum context") || has(error_text, "input is too long") ||
+      has(error_text, "maximum number of tokens") || has(error_text, "too many tokens") ||
+      has(error_text, "available context"))
     return FAILURE_CONTEXT_LENGTH;
   if (has(error_type, "content_policy") || has(error_type, "content_filter")) return FAILURE_CONTENT_POLICY;
   /* Some tell of a bad key with 400 (Gemini's and xAI's Chat Completions). */
@@ -64,4 +66,13 @@ enum failure_class failure_classify(unsigned status, const char *error_type, con
     return FAILURE_AUTH;
   if (money) return FAILURE_QUOTA; /* Anthropic tells of an empty balance with 400. */
   return FAILURE_INVALID;
+}
+
+enum failure_class failure_classify_inner(const char *error_type, const char *error_text,
+                                          const struct failure_rule *rules, uint32_t rule_count,
+                                          enum failure_class otherwise) {
+  enum failure_class c = failure_classify(0, error_type, error_text, rules, rule_count);
+  if (c != FAILURE_INVALID) return c;
+  if (has(error_type, "rate_limit")) return FAILURE_RATE_LIMITED;
+  return has(error_type, "overloaded") ? FAILURE_OVERLOADED : otherwise;
 }

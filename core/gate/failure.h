@@ -38,4 +38,9 @@ struct failure_rule {
 enum failure_class failure_classify(unsigned status, const char *error_type, const char *error_text,
                                     const struct failure_rule *rules, uint32_t rule_count);
 
+/* The same for an error within a 200 answer or stream: otherwise is what tells nothing in particular. */
+enum failure_class failure_classify_inner(const char *error_type, const char *error_text,
+                                          const struct failure_rule *rules, uint32_t rule_count,
+                                          enum failure_class otherwise);
+
 #endif

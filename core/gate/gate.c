@@ -8,9 +8,11 @@
 #include "base/must.h"
 #include "base/random.h"
 #include "base/secret.h"
+#include "gate/health_check.h"
 #include "gate/models.h"
 #include "gate/reply.h"
 #include "gate/request.h"
+#include "gate/signature.h"
 
 /* ---- tenures ------------------------------------------------------------------------------------------------ */
 
@@ -21,7 +23,9 @@ static struct upstream *pool_for(struct gate *g, const struct provider *p) {
   c.proxy = p->proxy;
   c.http2 = p->http2;
   c.insecure = p->insecure;
-  c.connect_ms = p->timeouts.connect_ms;
+  /* The clocks of attempts come first: they tell what is set where. */
+  if (p->dial_ms > 0) c.connect_ms = p->dial_ms + 1000;
+  if (p->handshake_ms > 0) c.tls_ms = p->handshake_ms + 1000;
   struct err e;
   struct upstream *u = upstream_new(g->loop, &c, &e);
   must(u != NULL); /* the URL was checked when the config was built */
@@ -38,6 +42,7 @@ static struct upstream *inherit(struct tenure *from, const struct provider *p, u
       struct upstream **at = &from->pools[i * PROVIDER_KEYS_MAX + k];
       if (*at == NULL || strcmp(q->keys[k].identity, p->keys[key].identity) != 0) continue;
       if (!slice_eq(secret_view(q->keys[k].line), secret_view(p->keys[key].line))) continue;
+      if (!slice_eq(secret_view(q->keys[k].bare), secret_view(p->keys[key].bare))) continue;
       return upstream_share(*at);
     }
   }
@@ -50,6 +55,7 @@ void gate_adopt(struct gate *g, struct generation *generation) {
   t->generation = generation;
   t->script = generation->scripts ? generation->scripts[g->worker] : NULL;
   t->pools = mem_zero((size_t)c->provider_count * PROVIDER_KEYS_MAX * sizeof *t->pools + sizeof *t->pools);
+  t->signer_states = mem_zero(((size_t)c->provider_count * PROVIDER_KEYS_MAX + 1) * sizeof *t->signer_states);
   t->next_key = mem_zero(((size_t)c->provider_count + 1) * sizeof *t->next_key);
   for (uint32_t i = 0; i < c->provider_count; i++) {
     for (uint32_t k = 0; k < c->providers[i]->key_count; k++) {
@@ -69,25 +75,33 @@ void gate_adopt(struct gate *g, struct generation *generation) {
   t->current = true;
   list_add_last(&g->tenures, &t->link);
   g->tenure = t;
+  admission_adopt(c);
   if (before != NULL) {
+    health_checks_stop(before->checks);
+    before->checks = NULL;
     before->current = false;
     before->requests++;
     tenure_release(g, before);
   }
+  if (g->worker == 0) t->checks = health_checks_start(g, t);
 }
 
 void tenure_release(struct gate *g, struct tenure *t) {
   must(t->requests > 0);
   if (--t->requests > 0 || t->current) return;
   const struct config *c = t->generation->config;
-  for (uint32_t i = 0; i < c->provider_count * PROVIDER_KEYS_MAX; i++)
+  for (uint32_t i = 0; i < c->provider_count * PROVIDER_KEYS_MAX; i++) {
+    const struct signer *signer = c->providers[i / PROVIDER_KEYS_MAX]->adapter->signer;
+    if (t->signer_states[i] != NULL) signer->close(t->signer_states[i]);
     if (t->pools[i] != NULL) upstream_retire(t->pools[i]);
+  }
   for (uint32_t i = 0; i < c->upstream_count; i++) upstream_retire(t->script_pools[i]);
   if (g->tenure == t) g->tenure = NULL;
   list_remove(&t->link);
   struct generation *generation = t->generation;
   mem_free(t->pools);
   mem_free(t->script_pools);
+  mem_free(t->signer_states);
   mem_free(t->next_key);
   mem_free(t);
   if (atomic_fetch_sub(&generation->workers_using, 1) == 1) generation->released(generation);
@@ -101,18 +115,21 @@ struct gate *gate_new(struct loop *l, unsigned worker, struct trace_log *traces)
   g->traces = traces;
   list_init(&g->tenures);
   list_init(&g->requests);
+  list_init(&g->decided);
   return g;
 }
 
 void gate_let_go(struct gate *g) {
   if (g->tenure == NULL) return;
+  health_checks_stop(g->tenure->checks);
+  g->tenure->checks = NULL;
   g->tenure->current = false;
   g->tenure->requests++;
   tenure_release(g, g->tenure);
 }
 
 void gate_free(struct gate *g) {
-  must(list_empty(&g->requests) && list_empty(&g->tenures));
+  must(list_empty(&g->requests) && list_empty(&g->tenures) && list_empty(&g->decided));
   buf_done(&g->headers);
   buf_done(&g->body);
   buf_done(&g->line);
@@ -132,22 +149,6 @@ void gate_server_limits(const struct config *c, struct server_limits *out) {
 
 /* ---- the service -------------------------------------------------------------------------------------------- */
 
-/* Which dialect's envelope a path gets, and which endpoint it is. */
-static enum endpoint endpoint_of(const struct http_head *head, const struct dialect **d) {
-  struct slice path = head->path;
-  for (enum dialect_id i = 0; i < DIALECT_COUNT; i++) {
-    *d = dialect_of(i);
-    if (slice_eq(path, (*d)->client_path)) return ENDPOINT_CHAT;
-  }
-  *d = dialect_for_path(path);
-  /* Anthropic's SDK asks for models with its version header. */
-  if (slice_starts(path, SLICE("/v1/models")) && http_header_of(head, SLICE("anthropic-version")).ptr != NULL)
-    *d = &dialect_anthropic_messages;
-  if (slice_eq(path, SLICE("/v1/models"))) return ENDPOINT_MODELS;
-  if (slice_starts(path, SLICE("/v1/models/")) && path.len > 11) return ENDPOINT_MODEL;
-  return ENDPOINT_NONE;
-}
-
 static bool authenticate(struct request *r, const struct http_head *head, struct fault *f) {
   const struct key_table *keys = r->tenure->generation->config->keys;
   struct slice secret = {NULL, 0};
@@ -157,6 +158,10 @@ static bool authenticate(struct request *r, const struct http_head *head, struct
     return false;
   }
   if (keys == NULL) return true;
+  if (credential == CREDENTIAL_SIGNED) {
+    r->signature = signature_read(&r->arena, head, keys, &r->key, f);
+    return r->signature != NULL;
+  }
   if (credential == CREDENTIAL_NONE) {
     fault_set(f, FAULT_KEY_MISSING, "The request carries no key.");
     return false;
@@ -166,7 +171,13 @@ static bool authenticate(struct request *r, const struct http_head *head, struct
   return r->key != NULL;
 }
 
-static bool content_type_fits(const struct http_head *head, struct fault *f) {
+/* Answered here, without any provider. */
+static bool is_ours(const struct endpoint *e) {
+  return e->operation == OPERATION_MODELS || e->operation == OPERATION_MODEL;
+}
+
+static bool content_type_fits(const struct endpoint *e, const struct http_head *head, struct fault *f) {
+  if (e->place == MODEL_NOWHERE || is_ours(e)) return true;
   struct slice encoding = http_header_of(head, SLICE("content-encoding")),
                type = http_header_of(head, SLICE("content-type"));
   if (encoding.len > 0 && !slice_eq_nocase(encoding, SLICE("identity"))) {
@@ -176,10 +187,18 @@ static bool content_type_fits(const struct http_head *head, struct fault *f) {
   }
   ptrdiff_t semicolon = slice_find_byte(type, ';');
   struct slice bare = slice_trim(semicolon < 0 ? type : slice_of(type.ptr, (size_t)semicolon));
-  if (bare.len == 0 || slice_eq_nocase(bare, SLICE("application/json"))) return true;
-  fault_set(f, FAULT_CONTENT_TYPE, "The body is \"%.*s\", not application/json.", (int)(bare.len < 80 ? bare.len : 80),
-            bare.ptr);
+  bool form = e->place == MODEL_IN_FORM;
+  if (form ? slice_eq_nocase(bare, SLICE("multipart/form-data"))
+           : bare.len == 0 || slice_eq_nocase(bare, SLICE("application/json")))
+    return true;
+  fault_set(f, FAULT_CONTENT_TYPE, "The body is \"%.*s\", not %s.", (int)(bare.len < 80 ? bare.len : 80), bare.ptr,
+            form ? "multipart/form-data" : "application/json");
   return false;
+}
+
+static bool takes(const struct endpoint *e, struct slice method) {
+  if (e->method.len == 0) return !slice_eq(method, SLICE("CONNECT")) && !slice_eq(method, SLICE("TRACE"));
+  return slice_eq(method, e->method) || (slice_eq(e->method, SLICE("GET")) && slice_eq(method, SLICE("HEAD")));
 }
 
 static struct slice method_name(struct request *r, struct slice method) {
@@ -188,37 +207,36 @@ static struct slice method_name(struct request *r, struct slice method) {
 
 static void opened(void *owner, struct exchange *x, const struct http_head *head) {
   struct gate *g = owner;
-  const struct dialect *d;
-  enum endpoint endpoint = endpoint_of(head, &d);
-  struct request *r = request_new(g, x, head, d, endpoint);
+  const struct endpoint *e = endpoint_of(head);
+  struct request *r = request_new(g, x, head, e);
   struct fault f;
   r->path = arena_copy(&r->arena, head->path.len > 512 ? slice_of(head->path.ptr, 512) : head->path);
   r->method = method_name(r, head->method);
   r->peer = arena_text(&r->arena, slice_text(exchange_peer(x)));
-  bool get = slice_eq(head->method, SLICE("GET")) || slice_eq(head->method, SLICE("HEAD"));
   if (slice_eq(head->method, SLICE("OPTIONS"))) {
     reply_options(r);
-  } else if (endpoint == ENDPOINT_NONE) {
+  } else if (e->operation == OPERATION_NONE) {
     fault_set(&f, FAULT_NOT_FOUND, "There is no endpoint %.*s.", (int)(r->path.len < 120 ? r->path.len : 120),
               r->path.ptr);
     request_refuse(r, &f);
-  } else if (endpoint == ENDPOINT_CHAT ? !slice_eq(head->method, SLICE("POST")) : !get) {
-    fault_set(&f, FAULT_METHOD, "%.*s does not take %.*s.", (int)r->path.len, r->path.ptr, (int)r->method.len,
-              r->method.ptr);
+  } else if (!takes(e, head->method)) {
+    fault_set(&f, FAULT_METHOD, "%.*s does not take %.*s.", (int)(r->path.len < 120 ? r->path.len : 120), r->path.ptr,
+              (int)r->method.len, r->method.ptr);
     request_refuse(r, &f);
-  } else if (!authenticate(r, head, &f)) {
+  } else if (!authenticate(r, head, &f) || !endpoint_read_path(e, &r->arena, head, &r->asked, &f) ||
+             !content_type_fits(e, head, &f) || (!is_ours(e) && !admission_knock(r, head, &f))) {
     request_refuse(r, &f);
-  } else if (endpoint == ENDPOINT_CHAT && !content_type_fits(head, &f)) {
-    request_refuse(r, &f);
-  } else if (endpoint != ENDPOINT_CHAT) {
+  } else if (is_ours(e)) {
     models_reply(r);
+  } else if (e->below) {
+    r->path_rest = arena_copy(&r->arena, endpoint_rest(e, head->path));
   }
 }
 
 static void ready(void *owner, struct exchange *x) {
   (void)owner;
   struct request *r = exchange_owner(x);
-  if (r->endpoint == ENDPOINT_CHAT) request_ready(r);
+  if (!is_ours(r->endpoint)) request_ready(r);
 }
 
 static void drained(void *owner, struct exchange *x) {
@@ -245,12 +263,12 @@ static void refusal(void *owner, struct exchange *x, struct slice path, const st
   struct fault f;
   fault_set(&f, code, "The request was refused: %s.", why->why);
   f.status = why->status;
-  struct request *r =
-      x != NULL ? exchange_owner(x) : request_new(owner, NULL, NULL, dialect_for_path(path), ENDPOINT_NONE);
+  struct request *r = x != NULL ? exchange_owner(x) : request_new(owner, NULL, NULL, endpoint_for_path(path));
   if (x == NULL) r->path = arena_copy(&r->arena, path);
   buf_text(headers, "content-type: application/json\r\nx-gateway-error: true\r\nx-request-id: ");
   buf_append(headers, r->id, REQUEST_ID_BYTES);
   buf_text(headers, "\r\n");
+  if (r->dialect->put_fault_headers != NULL) r->dialect->put_fault_headers(headers, &f);
   r->dialect->put_fault(body, &f, slice_of(r->id, REQUEST_ID_BYTES));
   request_refused_below(r, &f);
 }

@@ -20,9 +20,11 @@ struct tenure {
   struct script *script;
   struct upstream **pools;        /* [provider index * PROVIDER_KEYS_MAX + key index] */
   struct upstream **script_pools; /* [upstream index]: for gw.fetch */
+  void **signer_states;           /* [as pools]: what an adapter's signer keeps for a key */
   uint32_t *next_key;             /* [provider index]: round robin */
   uint32_t requests;              /* that began in it and have not ended */
   bool current;
+  struct health_checks *checks; /* the first worker's, of the current tenure; NULL: none */
   struct link link;
 };
 
@@ -35,6 +37,7 @@ struct gate {
   struct link tenures;   /* all of them */
   struct link requests;  /* all that have not ended */
   uint32_t request_count;
+  struct link decided;            /* requests that waited and are to be told: gate/admission.c, under its lock */
   bool draining;                  /* readiness is off; new requests are answered, with connection: close */
   struct buf headers, body, line; /* scratch, reused: valid until the next use within this worker */
 };

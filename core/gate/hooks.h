@@ -9,7 +9,7 @@
 
 #include "base/bytes.h"
 #include "gate/fault.h"
-#include "wire/sse.h"
+#include "wire/stream_event.h"
 
 struct script; /* one VM of one generation on one worker */
 struct request;
@@ -35,7 +35,7 @@ struct hooks {
   enum hook_verdict (*answer)(struct script *s, struct attempt *a, struct slice body, struct slice *out,
                               struct fault *f);
   /* One event of a provider's stream → zero or more events of the client's dialect, appended to out. */
-  enum hook_verdict (*event)(struct script *s, struct attempt *a, const struct sse_event *e, struct buf *out,
+  enum hook_verdict (*event)(struct script *s, struct attempt *a, const struct stream_event *e, struct buf *out,
                              struct fault *f);
   /* The stream ended well: what is left to say. */
   enum hook_verdict (*finish)(struct script *s, struct attempt *a, struct buf *out, struct fault *f);

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/must.h"
 #include "base/random.h"
+#include "gate/aws_keys.h"
 
 struct key_table {
   SHA256_CTX peppered; /* after one block of random bytes */
@@ -17,6 +18,7 @@ struct key_table {
   uint32_t count;
   uint32_t *slots; /* index + 1 of keys, 0: free */
   uint32_t slot_count;
+  struct aws_keys *aws; /* pairs for AWS clients, by the same index */
 };
 
 struct key_table *key_table_new(void) {
@@ -25,6 +27,7 @@ struct key_table *key_table_new(void) {
   random_bytes(pepper, sizeof pepper);
   must(SHA256_Init(&t->peppered) == 1 && SHA256_Update(&t->peppered, pepper, sizeof pepper) == 1);
   OPENSSL_cleanse(pepper, sizeof pepper);
+  t->aws = aws_keys_new();
   return t;
 }
 
@@ -38,6 +41,7 @@ void key_table_free(struct key_table *t) {
   }
   mem_free(t->keys);
   mem_free(t->slots);
+  aws_keys_free(t->aws);
   OPENSSL_cleanse(&t->peppered, sizeof t->peppered);
   mem_free(t);
 }
@@ -78,6 +82,7 @@ bool key_table_add(struct key_table *t, struct key key, struct slice secret, con
     return false;
   }
   t->keys = mem_resize(t->keys, (t->count + 1) * sizeof *t->keys);
+  aws_keys_add(t->aws, secret, t->count);
   t->keys[t->count++] = key;
   if (t->count * 2 > t->slot_count) {
     t->slot_count = t->slot_count ? t->slot_count * 2 : 16;
@@ -96,6 +101,11 @@ const struct key *key_table_find(const struct key_table *t, struct slice secret)
   return lookup(t, d);
 }
 
+const struct key *key_table_find_aws(const struct key_table *t, struct slice access_key, struct slice *secret) {
+  uint32_t index;
+  return aws_keys_find(t->aws, access_key, &index, secret) ? &t->keys[index] : NULL;
+}
+
 uint32_t key_table_count(const struct key_table *t) {
   return t->count;
 }
@@ -105,35 +115,56 @@ const struct key *key_table_at(const struct key_table *t, uint32_t index) {
   return &t->keys[index];
 }
 
+/* "openai/" and a star: all that provider's models, named with it. */
+static bool allows(struct slice allowed, struct slice model) {
+  if (slice_ends(allowed, SLICE("/*"))) return slice_starts(model, slice_of(allowed.ptr, allowed.len - 1));
+  return slice_eq(allowed, model);
+}
+
 bool key_may_use(const struct key *k, struct slice model) {
   if (k == NULL || k->models == NULL) return true;
   for (char **allowed = k->models; *allowed != NULL; allowed++)
-    if (slice_eq(slice_text(*allowed), model)) return true;
+    if (allows(slice_text(*allowed), model)) return true;
   return false;
 }
 
+/* The key within an authorization header; ptr NULL: it is no Bearer. */
+static struct slice bearer_of(struct slice value) {
+  /* Blanks are off the value's ends already: "Bearer" alone is a client whose key is empty. */
+  bool bearer = slice_eq_nocase(slice_of(value.ptr, value.len < 7 ? value.len : 7),
+                                value.len < 7 ? SLICE("bearer") : SLICE("bearer "));
+  return bearer ? slice_trim(slice_from(value, 7)) : slice_of(NULL, 0);
+}
+
+/* Which of the headers that carry a key this is; KEY_HEADERS: none. The usual ones differ in length from nearly all. */
+enum key_header { KEY_AUTHORIZATION, KEY_X_API_KEY, KEY_API_KEY, KEY_GOOG, KEY_HEADERS };
+static enum key_header key_header_of(struct slice name) {
+  static const struct slice names[KEY_HEADERS] = {SLICE_INIT("authorization"), SLICE_INIT("x-api-key"),
+                                                  SLICE_INIT("api-key"), SLICE_INIT("x-goog-api-key")};
+  for (unsigned i = 0; i < KEY_HEADERS; i++)
+    if (slice_eq_nocase(name, names[i])) return (enum key_header)i;
+  return KEY_HEADERS;
+}
+
 enum credential key_credential(const struct http_head *head, struct slice *out) {
-  struct slice found = {NULL, 0};
-  unsigned bearers = 0, api_keys = 0;
+  struct slice found = http_query_of(head->query, SLICE("key"));
+  unsigned seen[KEY_HEADERS] = {0};
+  bool is_signed = false;
   for (unsigned i = 0; i < head->header_count; i++) {
     const struct http_header *h = &head->headers[i];
-    struct slice carried;
-    if (h->name.len == 13 && slice_eq_nocase(h->name, SLICE("authorization"))) {
-      if (++bearers > 1) return CREDENTIAL_AMBIGUOUS;
-      /* Blanks are off the value's ends already: "Bearer" alone is a client whose key is empty. */
-      bool bearer = slice_eq_nocase(slice_of(h->value.ptr, h->value.len < 7 ? h->value.len : 7),
-                                    h->value.len < 7 ? SLICE("bearer") : SLICE("bearer "));
-      if (!bearer) return CREDENTIAL_AMBIGUOUS;
-      carried = slice_trim(slice_from(h->value, 7));
-    } else if (h->name.len == 9 && slice_eq_nocase(h->name, SLICE("x-api-key"))) {
-      if (++api_keys > 1) return CREDENTIAL_AMBIGUOUS;
-      carried = h->value;
-    } else {
+    enum key_header which = key_header_of(h->name);
+    if (which == KEY_HEADERS) continue;
+    if (++seen[which] > 1) return CREDENTIAL_AMBIGUOUS;
+    struct slice carried = which == KEY_AUTHORIZATION ? bearer_of(h->value) : h->value;
+    if (carried.ptr == NULL) {
+      if (!slice_starts(h->value, SLICE("AWS4-HMAC-SHA256 "))) return CREDENTIAL_AMBIGUOUS;
+      is_signed = true;
       continue;
     }
     if (found.ptr != NULL && !slice_eq(found, carried)) return CREDENTIAL_AMBIGUOUS;
     found = carried;
   }
+  if (is_signed) return found.ptr != NULL ? CREDENTIAL_AMBIGUOUS : CREDENTIAL_SIGNED;
   *out = found;
   return found.len == 0 ? CREDENTIAL_NONE : CREDENTIAL_ONE;
 }

@@ -5,8 +5,12 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/must.h"
+#include "gate/admission.h"
+#include "gate/key_state.h"
+#include "gate/provider_state.h"
 #include "gate/target.h"
 
 enum { ROUTES_MAX = 512, SCRIPT_COUNTERS_MAX = 256 };
@@ -122,11 +126,27 @@ enum metric_id {
   M_COST,
   M_UNPRICED,
   M_TARGET_IN_FLIGHT,
+  M_EJECTED,
+  M_EJECTIONS,
+  M_SKIPS,
   M_ERROR_RATIO,
+  M_AVAILABILITY,
+  M_PROVIDER_ATTEMPTS,
+  M_CHECKS,
+  M_CHECKS_FAIL,
+  M_KEY_BENCHED,
+  M_KEY_BENCHINGS,
   M_SCRIPT_FAILURES,
   M_SCRIPT_KILLS,
   M_SCRIPT_COUNTER,
   M_TRACE_DROPPED,
+  M_RETRIES,
+  M_RETRIES_DENIED,
+  M_POSSIBLY_DUPLICATE,
+  M_SHED,
+  M_QUEUED,
+  M_QUEUE_WAIT,
+  M_PLACES,
   M_COUNT
 };
 
@@ -156,16 +176,49 @@ static const struct metric metrics[M_COUNT] = {
     [M_COST] = {"moongate_cost_usd_total", "counter", "provider, model",
                 "Cost of attempts by the price table, in US dollars."},
     [M_UNPRICED] = {"moongate_unpriced_attempts_total", "counter", "provider, model",
-                    "Attempts with usage whose target has no price: their cost is not in the sums."},
+                    "Attempts with usage whose target has no price; estimate_price was counted for them."},
     [M_TARGET_IN_FLIGHT] = {"moongate_target_in_flight", "gauge", "provider, model", "Attempts that run now."},
     [M_ERROR_RATIO] = {"moongate_target_error_ratio", "gauge", "provider, model",
                        "Moving average of the share of attempts that failed by the provider's fault."},
+    [M_EJECTED] = {"moongate_target_ejected", "gauge", "provider, model",
+                   "1 while the target is left out for its failures, until a request to it has succeeded; else 0."},
+    [M_EJECTIONS] = {"moongate_target_ejections_total", "counter", "provider, model",
+                     "Times it was left out for its failures, failed probes included."},
+    [M_SKIPS] = {"moongate_target_skips_total", "counter", "provider, model",
+                 "Times a request's plan passed it over because it was left out."},
+    [M_AVAILABILITY] = {"moongate_provider_availability_ratio", "gauge", "provider, window",
+                        "Share of the provider's attempts of the last 5m, 1h and 24h that succeeded; without a value"
+                        " when there were none. What the caller or the key is to blame for does not count."},
+    [M_PROVIDER_ATTEMPTS] = {"moongate_provider_window_attempts", "gauge", "provider, window",
+                             "How many attempts that share is of."},
+    [M_CHECKS] = {"moongate_provider_checks_total", "counter", "provider, result",
+                  "Active checks, by result: passed or failed."},
+    [M_CHECKS_FAIL] = {"moongate_provider_checks_fail", "gauge", "provider",
+                       "1 while the active checks keep the provider's targets out; else 0."},
+    [M_KEY_BENCHED] = {"moongate_key_benched", "gauge", "provider, key",
+                       "1 while the key (by its reference) is left out, because the provider refused it or its account"
+                       " is used up; else 0."},
+    [M_KEY_BENCHINGS] = {"moongate_key_benchings_total", "counter", "provider, key", "Times it was."},
     [M_SCRIPT_FAILURES] = {"moongate_script_failures_total", "counter", "", "Script hooks that raised an error."},
     [M_SCRIPT_KILLS] = {"moongate_script_kills_total", "counter", "",
                         "Script hooks that were stopped at a limit of time or memory."},
     [M_SCRIPT_COUNTER] = {"moongate_script_count_total", "counter", "name", "Counters of scripts (gw.count)."},
     [M_TRACE_DROPPED] = {"moongate_trace_records_dropped_total", "counter", "",
                          "Trace records lost: the writer could not keep up, or the file could not be written."},
+    [M_RETRIES] = {"moongate_retries_total", "counter", "kind",
+                   "Attempts that followed a failed one: next_target, same_target (after a wait), fallback_list."},
+    [M_RETRIES_DENIED] = {"moongate_retries_denied_total", "counter", "",
+                          "Failed attempts behind which a provider's retry budget left a target out."},
+    [M_POSSIBLY_DUPLICATE] = {"moongate_possibly_duplicate_total", "counter", "",
+                              "Requests sent again after one was lost that the provider had received whole: it may "
+                              "bill both."},
+    [M_SHED] = {"moongate_shed_total", "counter", "reason",
+                "Requests turned away although nothing was wrong with them: queue_full, queue_timeout, displaced (by a "
+                "higher priority), memory."},
+    [M_QUEUED] = {"moongate_queue_length", "gauge", "", "Requests that wait for a place."},
+    [M_QUEUE_WAIT] = {"moongate_queue_wait_seconds", "histogram", "", "How long those that waited did."},
+    [M_PLACES] = {"moongate_places_in_use", "gauge", "scope, name",
+                  "Requests (of the process, a team) and attempts (at a provider) that count against a cap now."},
 };
 
 static void head(struct buf *out, enum metric_id id) {
@@ -337,10 +390,57 @@ static void targets_text(struct buf *out, enum metric_id id) {
         break;
       case M_UNPRICED: buf_fill(out, "} %llu\n", (unsigned long long)sum.unpriced); break;
       case M_TARGET_IN_FLIGHT: buf_fill(out, "} %d\n", atomic_load(&s->in_flight)); break;
+      case M_EJECTED: buf_fill(out, "} %d\n", get(&s->breaker.until_ns) != 0); break;
+      case M_EJECTIONS: buf_fill(out, "} %llu\n", (unsigned long long)get(&s->breaker.openings)); break;
+      case M_SKIPS: buf_fill(out, "} %llu\n", (unsigned long long)get(&s->skips)); break;
       default: buf_fill(out, "} %.6f\n", atomic_load(&s->error_ppm) / 1e6); break;
       }
     }
   }
+}
+
+static void windows_text(struct buf *out, enum metric_id id, const struct provider_state *s) {
+  for (enum availability_window w = 0; w < AVAILABILITY_COUNT; w++) {
+    struct availability a = provider_availability(s, w, clock_ns());
+    if (id == M_AVAILABILITY && availability_share(a) < 0) continue;
+    series(out, id, "{");
+    label(out, "provider", slice_text(s->name));
+    buf_fill(out, ",window=\"%s\"} ", availability_name(w));
+    if (id == M_AVAILABILITY) buf_fill(out, "%.6f\n", availability_share(a));
+    else buf_fill(out, "%llu\n", (unsigned long long)availability_attempts(a));
+  }
+}
+
+static void providers_text(struct buf *out, enum metric_id id) {
+  static const char *const results[] = {"failed", "passed"};
+  head(out, id);
+  for (const struct provider_state *s = provider_state_first(); s != NULL; s = s->next) {
+    if (id == M_AVAILABILITY || id == M_PROVIDER_ATTEMPTS) {
+      windows_text(out, id, s);
+      continue;
+    }
+    for (unsigned i = 0; i < (id == M_CHECKS ? 2 : 1); i++) {
+      series(out, id, "{");
+      label(out, "provider", slice_text(s->name));
+      if (id == M_CHECKS)
+        buf_fill(out, ",result=\"%s\"} %llu\n", results[i], (unsigned long long)get(&s->checks[i]));
+      else buf_fill(out, "} %d\n", atomic_load(&s->down));
+    }
+  }
+}
+
+static void key_benched(void *owner, const struct key_state *s) {
+  series(owner, M_KEY_BENCHED, "{");
+  label(owner, "provider", slice_text(s->provider));
+  label(owner, "key", slice_text(s->label));
+  buf_fill(owner, "} %d\n", get(&s->breaker.until_ns) != 0);
+}
+
+static void key_benchings(void *owner, const struct key_state *s) {
+  series(owner, M_KEY_BENCHINGS, "{");
+  label(owner, "provider", slice_text(s->provider));
+  label(owner, "key", slice_text(s->label));
+  buf_fill(owner, "} %llu\n", (unsigned long long)get(&s->breaker.openings));
 }
 
 static void worker_sum(struct buf *out, enum metric_id id, size_t member, uint64_t others) {
@@ -352,6 +452,56 @@ static void worker_sum(struct buf *out, enum metric_id id, size_t member, uint64
   head(out, id);
   series(out, id, "");
   buf_fill(out, " %lld\n", (long long)sum);
+}
+
+static void retries_text(struct buf *out) {
+  head(out, M_RETRIES);
+  for (enum retry_step step = RETRY_NEXT; step < RETRY_STEP_COUNT; step++) {
+    uint64_t sum = 0;
+    for (unsigned w = 0; w < METER_WORKERS_MAX; w++) {
+      struct meter *m = atomic_load_explicit(&shards[w], memory_order_acquire);
+      if (m != NULL) sum += get(&m->retries[step]);
+    }
+    series(out, M_RETRIES, "{");
+    label(out, "kind", slice_text(retry_step_name(step)));
+    buf_fill(out, "} %llu\n", (unsigned long long)sum);
+  }
+  worker_sum(out, M_RETRIES_DENIED, offsetof(struct meter, retries_denied), 0);
+  worker_sum(out, M_POSSIBLY_DUPLICATE, offsetof(struct meter, possibly_duplicate), 0);
+}
+
+static void admission_text(struct buf *out) {
+  static const char *const reasons[SHED_COUNT] = {
+      [SHED_QUEUE_FULL] = "queue_full",
+      [SHED_QUEUE_TIMEOUT] = "queue_timeout",
+      [SHED_DISPLACED] = "displaced",
+      [SHED_MEMORY] = "memory",
+  };
+  static const char *const scopes[] = {
+      [PLACE_PROCESS] = "process", [PLACE_TEAM] = "team", [PLACE_PROVIDER] = "provider"};
+  uint64_t shed[SHED_COUNT] = {0};
+  struct merged wait = {0};
+  for (unsigned w = 0; w < METER_WORKERS_MAX; w++) {
+    struct meter *m = atomic_load_explicit(&shards[w], memory_order_acquire);
+    if (m == NULL) continue;
+    for (unsigned i = 0; i < SHED_COUNT; i++) shed[i] += get(&m->shed[i]);
+    merge_histogram(&wait, &m->queue_wait);
+  }
+  head(out, M_SHED);
+  for (unsigned i = 0; i < SHED_COUNT; i++)
+    buf_fill(out, "%s{reason=\"%s\"} %llu\n", metrics[M_SHED].name, reasons[i], (unsigned long long)shed[i]);
+  head(out, M_QUEUED);
+  buf_fill(out, "%s %u\n", metrics[M_QUEUED].name, admission_waiting());
+  head(out, M_QUEUE_WAIT);
+  histogram_text(out, M_QUEUE_WAIT, histogram_bounds_us, wait.buckets, wait.count, wait.sum_us, SLICE(""));
+  head(out, M_PLACES);
+  for (const struct place *p = admission_places(); p != NULL; p = p->next) {
+    if (p->kind == PLACE_TEAM && *p->name == '\0') continue; /* of keys without a team: the process's tells enough */
+    series(out, M_PLACES, "{");
+    label(out, "scope", slice_text(scopes[p->kind]));
+    label(out, "name", slice_text(p->name));
+    buf_fill(out, "} %u\n", atomic_load(&p->in_use));
+  }
 }
 
 void meter_write(struct buf *out) {
@@ -378,6 +528,11 @@ void meter_write(struct buf *out) {
   worker_sum(out, M_FALLBACKS, offsetof(struct meter, fallbacks), 0);
   for (enum metric_id id = M_ATTEMPTS; id <= M_ERROR_RATIO; id++)
     if (id != M_FALLBACKS) targets_text(out, id);
+  for (enum metric_id id = M_AVAILABILITY; id <= M_CHECKS_FAIL; id++) providers_text(out, id);
+  head(out, M_KEY_BENCHED);
+  key_state_each(key_benched, out);
+  head(out, M_KEY_BENCHINGS);
+  key_state_each(key_benchings, out);
   worker_sum(out, M_SCRIPT_FAILURES, offsetof(struct meter, script_failures), 0);
   worker_sum(out, M_SCRIPT_KILLS, offsetof(struct meter, script_kills), 0);
   head(out, M_SCRIPT_COUNTER);
@@ -388,6 +543,8 @@ void meter_write(struct buf *out) {
     buf_fill(out, "} %llu\n", (unsigned long long)get(&script_counters[i].value));
   }
   worker_sum(out, M_TRACE_DROPPED, offsetof(struct meter, trace_dropped), get(&meter_trace_lost));
+  retries_text(out);
+  admission_text(out);
 }
 
 void meter_reference(struct buf *out) {

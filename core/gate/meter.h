@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "gate/retry.h"
 
 enum outcome { OUTCOME_OK, OUTCOME_REFUSED, OUTCOME_FAILED, OUTCOME_CLIENT_GONE, OUTCOME_COUNT };
 const char *outcome_name(enum outcome o);
@@ -21,13 +22,18 @@ struct histogram {
   _Atomic uint64_t buckets[HISTOGRAM_BUCKETS], count, sum_us;
 };
 
+/* Why a request was turned away although nothing was wrong with it (gate/admission.h). */
+enum shed { SHED_QUEUE_FULL, SHED_QUEUE_TIMEOUT, SHED_DISPLACED, SHED_MEMORY, SHED_COUNT };
+
 struct route_meter; /* of one route on one worker */
 
 struct meter { /* one worker's shard */
   _Atomic uint64_t requests[OUTCOME_COUNT];
   _Atomic uint64_t attempts_beyond_first, fallbacks, script_failures, script_kills, trace_dropped, streams;
   _Atomic int64_t in_flight, connections;
-  struct histogram overhead;
+  _Atomic uint64_t shed[SHED_COUNT];
+  _Atomic uint64_t retries[RETRY_STEP_COUNT], retries_denied, possibly_duplicate;
+  struct histogram overhead, queue_wait;
   _Atomic(struct route_meter *) routes; /* list */
 };
 

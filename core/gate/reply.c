@@ -12,8 +12,10 @@ static struct buf *begin(struct request *r) {
   h->len = 0;
   buf_slice(h, SLICE("x-request-id: "));
   buf_append(h, r->id, REQUEST_ID_BYTES);
-  if (r->dialect == &dialect_anthropic_messages) {
-    buf_slice(h, SLICE("\r\nrequest-id: "));
+  if (r->dialect->request_id_header.len > 0) {
+    buf_slice(h, SLICE("\r\n"));
+    buf_slice(h, r->dialect->request_id_header);
+    buf_slice(h, SLICE(": "));
     buf_append(h, r->id, REQUEST_ID_BYTES);
   }
   buf_slice(h, SLICE("\r\n"));
@@ -44,25 +46,36 @@ static void send_whole(struct request *r, unsigned status, const struct buf *hea
   struct iovec part = {(char *)body.ptr, body.len};
   r->status = (uint16_t)status;
   r->delivery.ended = true;
-  exchange_reply(r->delivery.exchange, status, buf_view(headers), &part, 1);
+  exchange_reply(r->delivery.exchange, status, buf_view(headers), &part, body.len > 0);
 }
 
 void reply_whole(struct request *r, struct attempt *a, struct slice body) {
   struct buf *h = begin(r);
-  put_content_type(h, a->translated || a->content_type.len == 0 ? SLICE("application/json") : a->content_type);
+  bool is_ours = a->translated || a->content_type.len == 0;
+  if (!is_ours || body.len > 0) put_content_type(h, is_ours ? SLICE("application/json") : a->content_type);
   put_attempts(h, r, a);
   send_whole(r, a->status, h, body);
 }
 
 void reply_start(struct request *r, struct attempt *a) {
   struct buf *h = begin(r);
-  put_content_type(h, a->translated || a->content_type.len == 0 ? SLICE("text/event-stream; charset=utf-8")
+  put_content_type(h, a->translated || a->content_type.len == 0 ? framing_row(r->asked.framing)->content_type
                                                                 : a->content_type);
   buf_slice(h, SLICE("cache-control: no-cache, no-transform\r\nx-accel-buffering: no\r\n"));
   put_attempts(h, r, a);
   r->status = a->status;
   r->delivery.started = true;
   exchange_start(r->delivery.exchange, a->status, buf_view(h));
+}
+
+void reply_relay(struct request *r, struct attempt *a, const uint64_t *length) {
+  struct buf *h = begin(r);
+  if (a->content_type.len > 0) put_content_type(h, a->content_type);
+  put_attempts(h, r, a);
+  r->status = a->status;
+  r->delivery.started = true;
+  if (length != NULL) exchange_start_sized(r->delivery.exchange, a->status, buf_view(h), *length);
+  else exchange_start(r->delivery.exchange, a->status, buf_view(h));
 }
 
 void reply_json(struct request *r, unsigned status, struct slice body) {
@@ -72,7 +85,11 @@ void reply_json(struct request *r, unsigned status, struct slice body) {
 }
 
 static struct slice allow_line(const struct request *r) {
-  return r->endpoint == ENDPOINT_CHAT ? SLICE("allow: POST, OPTIONS\r\n") : SLICE("allow: GET, HEAD, OPTIONS\r\n");
+  const struct endpoint *e = r->endpoint;
+  bool gets = e->operation == OPERATION_NONE || slice_eq(e->method, SLICE("GET"));
+  if (e->operation != OPERATION_NONE && e->method.len == 0)
+    return SLICE("allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
+  return gets ? SLICE("allow: GET, HEAD, OPTIONS\r\n") : SLICE("allow: POST, OPTIONS\r\n");
 }
 
 void reply_options(struct request *r) {
@@ -98,6 +115,7 @@ void reply_fault(struct request *r) {
   }
   if (fault_status(f) == 401) buf_slice(h, SLICE("www-authenticate: Bearer\r\n"));
   if (f->code == FAULT_METHOD) buf_slice(h, allow_line(r));
+  if (r->dialect->put_fault_headers != NULL) r->dialect->put_fault_headers(h, f);
   body->len = 0;
   r->dialect->put_fault(body, f, slice_of(r->id, REQUEST_ID_BYTES));
   send_whole(r, fault_status(f), h, buf_view(body));
@@ -105,8 +123,13 @@ void reply_fault(struct request *r) {
 
 void reply_stream_fault(struct request *r) {
   struct buf *body = &r->gate->body;
+  if (r->source != NULL && r->source->relays) { /* there is no place for words within a file or a sound */
+    r->delivery.ended = true;
+    exchange_abort(r->delivery.exchange);
+    return;
+  }
   body->len = 0;
-  r->dialect->put_stream_fault(body, &r->fault, slice_of(r->id, REQUEST_ID_BYTES));
+  r->dialect->put_stream_fault(body, &r->fault, r->asked.framing, slice_of(r->id, REQUEST_ID_BYTES));
   exchange_write(r->delivery.exchange, buf_view(body));
   request_end(r);
 }
@@ -114,7 +137,7 @@ void reply_stream_fault(struct request *r) {
 void reply_provider_error(struct request *r, struct attempt *a) {
   struct slice body = buf_view(&a->held);
   unsigned status = a->status;
-  bool as_came = a->target->provider->dialect == r->dialect;
+  bool as_came = !a->crosses;
   if (!as_came) {
     struct fault f = {.code = FAULT_COUNT};
     struct slice translated = {NULL, 0};
@@ -135,16 +158,25 @@ void reply_provider_error(struct request *r, struct attempt *a) {
 
 void reply_fault_of(const struct attempt *a, struct fault *out) {
   const char *who = a->target->provider->name;
+  if (a->reading.failed) {
+    fault_set(out, FAULT_PROVIDER_FAILED, "%s: %s.", who, a->failure_text);
+    return;
+  }
   switch (a->failure) {
-  case FAILURE_FIRST_TOKEN_TIMEOUT:
-  case FAILURE_IDLE_TIMEOUT:
-  case FAILURE_TOTAL_TIMEOUT: fault_set(out, FAULT_PROVIDER_TIMEOUT, "%s: %s.", who, a->failure_text); break;
+  case FAILURE_CONNECT_TIMEOUT: fault_set(out, FAULT_CONNECT_TIMEOUT, "%s: %s.", who, a->failure_text); break;
+  case FAILURE_TLS_TIMEOUT: fault_set(out, FAULT_TLS_TIMEOUT, "%s: %s.", who, a->failure_text); break;
+  case FAILURE_UPLOAD_TIMEOUT: fault_set(out, FAULT_UPLOAD_TIMEOUT, "%s: %s.", who, a->failure_text); break;
+  case FAILURE_FIRST_TOKEN_TIMEOUT: fault_set(out, FAULT_FIRST_TOKEN_TIMEOUT, "%s: %s.", who, a->failure_text); break;
+  case FAILURE_IDLE_TIMEOUT: fault_set(out, FAULT_BETWEEN_TOKENS_TIMEOUT, "%s: %s.", who, a->failure_text); break;
+  case FAILURE_TOKEN_RATE: fault_set(out, FAULT_TOO_FEW_TOKENS, "%s: %s.", who, a->failure_text); break;
+  case FAILURE_TOTAL_TIMEOUT: fault_set(out, FAULT_TOTAL_TIMEOUT, "%s: %s.", who, a->failure_text); break;
   case FAILURE_CONNECT:
   case FAILURE_TLS:
     fault_set(out, FAULT_PROVIDER_UNREACHABLE, "%s could not be reached: %s.", who, a->failure_text);
     break;
   case FAILURE_REDIRECT: fault_set(out, FAULT_PROVIDER_REDIRECT, "%s answered with status %u.", who, a->status); break;
   case FAILURE_UNTRANSLATABLE: fault_set(out, FAULT_FIELD_INVALID, "%s: %s", who, a->failure_text); break;
+  case FAILURE_UNPRICED: fault_set(out, FAULT_MODEL_UNPRICED, "%s", a->failure_text); break;
   case FAILURE_SCRIPT: fault_set(out, FAULT_SCRIPT_FAILED, "The adapter of %s failed.", who); break;
   case FAILURE_STREAM_ERROR: fault_set(out, FAULT_PROVIDER_FAILED, "%s: %s.", who, a->failure_text); break;
   default: fault_set(out, FAULT_PROVIDER_BROKEN, "%s: %s.", who, a->failure_text); break;

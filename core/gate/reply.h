@@ -9,6 +9,8 @@
 void reply_whole(struct request *r, struct attempt *a, struct slice body);
 /* The head of a streamed answer; what follows goes through request_write. */
 void reply_start(struct request *r, struct attempt *a);
+/* The head of an answer whose bytes pass on as they come, through request_write; length NULL: unknown. */
+void reply_relay(struct request *r, struct attempt *a, const uint64_t *length);
 void reply_fault(struct request *r);        /* r->fault, nothing was sent yet */
 void reply_stream_fault(struct request *r); /* r->fault, as the terminal error of a stream; ends it */
 /* The provider's error answer: as it came on a same-dialect hop, else translated. */

@@ -9,12 +9,12 @@
 #include "base/must.h"
 #include "base/random.h"
 #include "base/suggest.h"
+#include "gate/provider_choice.h"
 #include "gate/reply.h"
+#include "gate/signature.h"
 
-static void start_next(struct request *r);
-
-struct request *request_new(struct gate *g, struct exchange *x, const struct http_head *head, const struct dialect *d,
-                            enum endpoint endpoint) {
+struct request *request_new(struct gate *g, struct exchange *x, const struct http_head *head,
+                            const struct endpoint *endpoint) {
   struct arena arena;
   arena_init(&arena);
   struct request *r = arena_new(&arena, struct request);
@@ -22,8 +22,8 @@ struct request *request_new(struct gate *g, struct exchange *x, const struct htt
   r->gate = g;
   r->tenure = g->tenure;
   r->tenure->requests++;
-  r->dialect = d;
   r->endpoint = endpoint;
+  r->dialect = dialect_of(endpoint->dialect);
   r->head = head;
   r->path = head != NULL ? head->path : SLICE("");
   r->opened_ns = clock_ns();
@@ -53,6 +53,8 @@ static bool attempts_run(const struct request *r) {
  */
 static void end_if_over(struct request *r) {
   if (r->delivery.exchange != NULL || attempts_run(r)) return;
+  admission_end(r);
+  retry_end(r);
   struct gate *g = r->gate;
   r->phase = REQUEST_ENDED;
   r->ended_ns = clock_ns();
@@ -158,11 +160,19 @@ void request_plan_replace(struct request *r) {
   r->plan_count = r->plan_next;
 }
 
-static void start_next(struct request *r) {
+static void try_next(struct request *r) {
+  struct health_claim claim;
+  struct attempt *a = attempt_new(r, health_next(r, loop_now_ns(r->gate->loop), &claim));
+  a->claim = claim;
+  a->key_index = claim.key_index;
+  a->place = admission_bind(r, a->target);
+  attempt_start(a);
+}
+
+void request_try_next(struct request *r) {
   must(r->plan_next < r->plan_count);
   r->phase = REQUEST_TRYING;
-  struct attempt *a = attempt_new(r, r->plan[r->plan_next++]);
-  attempt_start(a);
+  if (admission_choose(r)) try_next(r);
 }
 
 static void after_retry(struct request *r, enum hook_verdict verdict, const struct fault *f) {
@@ -172,9 +182,7 @@ static void after_retry(struct request *r, enum hook_verdict verdict, const stru
     request_refuse(r, f);
     return;
   }
-  bool by_script = verdict == HOOK_DONE;
-  if (r->plan_next < r->plan_count && (by_script || failure_row(failed->failure)->next_target)) start_next(r);
-  else deliver_error(r, failed);
+  if (!retry_go_on(r, failed, verdict)) deliver_error(r, failed);
 }
 
 void request_attempt_failed(struct request *r, struct attempt *a) {
@@ -210,7 +218,7 @@ void request_attempt_committed(struct request *r, struct attempt *a) {
   if (r->source == NULL || r->source->phase >= ATTEMPT_FAILED) r->source = a;
   r->phase = REQUEST_DELIVERING;
   if (r->first_content_ns == 0) r->first_content_ns = a->first_content_ns;
-  if (a->streams) drop_body(r, a);
+  if (a->streams || a->relays) drop_body(r, a);
 }
 
 void request_attempt_ended(struct request *r) {
@@ -231,7 +239,7 @@ struct target *request_target(struct request *r, struct slice name) {
   t->name = arena_copy(&r->arena, name);
   t->model = slice_from(t->name, (size_t)slash + 1);
   t->provider = p;
-  t->price = price_table_find(c->prices, slice_text(p->name), slice_text(p->adapter->name), t->model);
+  config_know_target(c, t);
   t->state = target_state_of(t->name);
   t->weight_milli = 1000;
   return t;
@@ -272,7 +280,7 @@ static void after_route(struct request *r, enum hook_verdict verdict, const stru
     request_refuse(r, &none);
     return;
   }
-  start_next(r);
+  request_try_next(r);
 }
 
 void request_resumed(struct request *r, enum hook_verdict verdict, const struct fault *f) {
@@ -311,7 +319,55 @@ static void route(struct request *r) {
     return;
   }
   request_plan_add(r, t);
-  start_next(r);
+  request_try_next(r);
+}
+
+/* What names no model goes to a provider: the one that the path or a header names, or the only one there is. */
+static void route_to_provider(struct request *r) {
+  struct fault f;
+  struct slice rest = SLICE(""), model = SLICE("");
+  struct provider *p = provider_choose(r, &rest, &model, &f);
+  r->route_name = SLICE("direct");
+  r->routed_ns = clock_ns();
+  if (p == NULL) {
+    r->route_name = SLICE("none");
+    request_refuse(r, &f);
+    return;
+  }
+  r->path_rest = rest;
+  r->asked.model = model;
+  struct slice last = model.len > 0 ? model : slice_text(operation_row(r->endpoint->operation)->name);
+  struct slice parts[] = {slice_text(p->name), SLICE("/"), last};
+  struct target *t = request_target(r, arena_join(&r->arena, parts, 3));
+  if (model.len == 0) {
+    /* Of no model: its figures count under the operation's name, and nothing has its price. */
+    struct target *nameless = arena_new(&r->arena, struct target);
+    *nameless = *t;
+    nameless->model = SLICE("");
+    nameless->price = NULL;
+    t = nameless;
+  }
+  request_plan_add(r, t);
+  request_try_next(r);
+}
+
+static void find_way(struct request *r) {
+  if (r->asked.model.len == 0) route_to_provider(r);
+  else route(r);
+}
+
+/* Reads the body as far as the endpoint says how. */
+static bool read_body(struct request *r, struct fault *f) {
+  const struct endpoint *e = r->endpoint;
+  r->asked.only_looks = slice_eq(r->method, SLICE("GET")) || slice_eq(r->method, SLICE("HEAD")) ||
+                        slice_eq(r->method, SLICE("DELETE"));
+  if (e->place == MODEL_NOWHERE) return true;
+  if (e->place == MODEL_IN_FORM)
+    return asked_read_form(&r->arena, http_header_of(r->head, SLICE("content-type")), r->body, &r->asked, f);
+  const struct request_shape *shape = e->shape ? e->shape : &r->dialect->request;
+  if (!asked_read(shape, &r->arena, r->body, &r->asked, f)) return false;
+  if (e->operation == OPERATION_SPEECH) r->asked.characters = asked_characters(shape, r->body);
+  return true;
 }
 
 void request_ready(struct request *r) {
@@ -319,17 +375,26 @@ void request_ready(struct request *r) {
   r->ready_ns = clock_ns();
   r->body = exchange_body(r->delivery.exchange);
   r->body_bytes = r->body.len;
-  if (!dialect_read_request(r->dialect, &r->arena, r->body, &r->asked, &f)) {
+  if (r->signature != NULL && !signature_holds(r->signature, r->key, r->head, r->body, &f)) {
     request_refuse(r, &f);
     return;
   }
-  if (!key_may_use(r->key, r->asked.model)) {
+  if (!read_body(r, &f)) {
+    request_refuse(r, &f);
+    return;
+  }
+  if (r->asked.model.len > 0 && !key_may_use(r->key, r->asked.model)) {
     fault_set(&f, FAULT_MODEL_FORBIDDEN, "The key \"%s\" may not use this model.", r->key->name);
     snprintf(f.param, sizeof f.param, "model");
     request_refuse(r, &f);
     return;
   }
-  route(r);
+  if (admission_enter(r)) find_way(r);
+}
+
+void request_admitted(struct request *r) {
+  if (r->phase == REQUEST_READING) find_way(r);
+  else try_next(r);
 }
 
 /* ---- the flow to the client --------------------------------------------------------------------------------- */

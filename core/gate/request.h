@@ -16,16 +16,18 @@
 
 #include "base/arena.h"
 #include "base/list.h"
+#include "gate/admission.h"
 #include "gate/attempt.h"
 #include "gate/config.h"
 #include "gate/dialect.h"
+#include "gate/endpoint.h"
 #include "gate/fault.h"
 #include "gate/gate.h"
 #include "gate/meter.h"
 #include "gate/price.h"
+#include "gate/retry.h"
 
 enum request_phase { REQUEST_READING, REQUEST_ROUTING, REQUEST_TRYING, REQUEST_DELIVERING, REQUEST_ENDED };
-enum endpoint { ENDPOINT_CHAT, ENDPOINT_MODELS, ENDPOINT_MODEL, ENDPOINT_NONE };
 
 enum { PLAN_MAX = 32, REQUEST_ID_BYTES = 28 };
 
@@ -45,13 +47,16 @@ struct request {
   struct tenure *tenure;
   struct link link; /* of gate->requests */
   enum request_phase phase;
-  enum endpoint endpoint;
-  const struct dialect *dialect; /* the client's */
+  const struct endpoint *endpoint;
+  const struct dialect *dialect; /* the client's: the endpoint's */
   char id[REQUEST_ID_BYTES];     /* "req_" and 24 of [0-9a-z] */
   struct slice method;
   struct slice path;
+  struct slice path_rest; /* of the client's path: what goes to the provider as it came; else empty */
   const char *peer;
   const struct key *key;        /* NULL: no keys configured */
+  struct admission *admission;  /* NULL: no caps are configured, or it was refused before */
+  struct signature *signature;  /* by which the client showed that key; NULL: it sent the key itself */
   const struct http_head *head; /* the exchange's; NULL once the client has gone */
   struct slice body; /* the exchange's; ptr NULL once the client has gone or a stream has begun: no attempt follows */
   uint64_t body_bytes;
@@ -61,11 +66,13 @@ struct request {
   struct slice route_name; /* for trace and metrics; "direct" when there is none */
   struct target *plan[PLAN_MAX];
   uint16_t plan_count, plan_next;
+  struct health_skip *skips; /* targets of the plan that were passed over, in order */
 
   struct attempt *attempts, **attempts_end; /* in the order of their start */
   uint16_t attempt_count;
   struct attempt *source;   /* whose answer is delivered */
   struct attempt *retrying; /* the failed one that the retry hook looks at */
+  struct retry retry;
   struct delivery delivery;
 
   /* ends */
@@ -85,13 +92,14 @@ struct request {
 
 /* For the gate. */
 /* x and head are NULL for a head that the connection refused. */
-struct request *request_new(struct gate *g, struct exchange *x, const struct http_head *head, const struct dialect *d,
-                            enum endpoint endpoint);
+struct request *request_new(struct gate *g, struct exchange *x, const struct http_head *head,
+                            const struct endpoint *endpoint);
 /* The connection itself refused the request, and has answered. Frees r when it had no exchange. */
 void request_refused_below(struct request *r, const struct fault *f);
 void request_refuse(struct request *r, const struct fault *f); /* whatever has been sent so far */
 void request_shut(struct request *r, const struct fault *f);   /* ends its attempts and refuses: the gateway stops */
 void request_ready(struct request *r);                         /* the body is complete */
+void request_admitted(struct request *r); /* it waited for a place, and has it */
 void request_drained(struct request *r);
 void request_closed(struct request *r, enum exchange_end why); /* may free r */
 
@@ -102,6 +110,9 @@ void request_plan_replace(struct request *r);               /* drops what has no
 void request_resumed(struct request *r, enum hook_verdict verdict, const struct fault *f);
 /* The target of that name: the config's, or one made for this request; NULL: no such provider. */
 struct target *request_target(struct request *r, struct slice name);
+
+/* For gate/retry.h: begins an attempt at what is next in the plan, which there must be. */
+void request_try_next(struct request *r);
 
 /* For attempts. */
 void request_attempt_committed(struct request *r, struct attempt *a); /* its first content is there: it is the source */

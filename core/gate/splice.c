@@ -2,6 +2,7 @@
 #include "gate/splice.h"
 
 #include "base/must.h"
+#include "wire/json.h"
 
 struct edit {
   struct slice at; /* of the body: what is replaced; may be empty */
@@ -39,7 +40,8 @@ int splice_body(struct arena *arena, struct slice body, const struct asked *aske
                 struct iovec parts[SPLICE_PARTS_MAX]) {
   struct edit edits[2];
   unsigned count = 0;
-  if (!slice_eq(asked->model, model)) edits[count++] = (struct edit){asked->model_raw, quoted(arena, model)};
+  if (asked->model_raw.ptr != NULL && !slice_eq(asked->model, model))
+    edits[count++] = (struct edit){asked->model_raw, asked->model_is_plain ? model : quoted(arena, model)};
   if (want_usage) edits[count++] = usage_edit(asked);
   if (count == 2 && edits[1].at.ptr < edits[0].at.ptr) {
     struct edit first = edits[1];
@@ -56,4 +58,40 @@ int splice_body(struct arena *arena, struct slice body, const struct asked *aske
   }
   if (from < body.ptr + body.len) parts[n++] = (struct iovec){(char *)from, (size_t)(body.ptr + body.len - from)};
   return n;
+}
+
+struct renaming {
+  struct buf *out;
+  const char *from; /* of the body: what is not written yet */
+  struct slice model;
+};
+
+static enum json_walk_step rename_model(void *owner, enum json_kind kind, struct slice key, struct slice text,
+                                        struct slice raw, size_t count) {
+  struct renaming *n = owner;
+  (void)text, (void)count;
+  if (kind == JSON_STRING && slice_eq(key, SLICE("model"))) {
+    buf_append(n->out, n->from, (size_t)(raw.ptr - n->from));
+    struct buf name = {0};
+    buf_text(&name, "models/");
+    buf_slice(&name, n->model);
+    json_put_string(n->out, buf_view(&name));
+    buf_done(&name);
+    n->from = raw.ptr + raw.len;
+  }
+  bool holds = key.ptr == NULL || slice_eq(key, SLICE("requests")) || slice_eq(key, SLICE("generateContentRequest"));
+  return holds && (kind == JSON_OBJECT || kind == JSON_ARRAY) ? JSON_WALK_ENTER : JSON_WALK_SKIP;
+}
+
+static bool walk_on(void *owner) {
+  (void)owner;
+  return true;
+}
+
+void splice_inner_models(struct buf *out, struct slice body, struct slice model) {
+  static const struct json_walker walker = {rename_model, walk_on};
+  struct renaming n = {out, body.ptr, model};
+  struct json_fault fault;
+  json_walk(body, &walker, &n, &fault);
+  buf_append(out, n.from, (size_t)(body.ptr + body.len - n.from));
 }

@@ -7,7 +7,7 @@
 #include <sys/uio.h>
 
 #include "base/arena.h"
-#include "gate/dialect.h"
+#include "gate/asked.h"
 
 enum { SPLICE_PARTS_MAX = 8 };
 
@@ -15,5 +15,9 @@ enum { SPLICE_PARTS_MAX = 8 };
  * Completions). Returns how many parts. */
 int splice_body(struct arena *arena, struct slice body, const struct asked *asked, struct slice model, bool want_usage,
                 struct iovec parts[SPLICE_PARTS_MAX]);
+
+/* Appends the body with every model that Gemini repeats inside it ("model": at the top, in requests[], in
+ * generateContentRequest) named "models/" and `model`. */
+void splice_inner_models(struct buf *out, struct slice body, struct slice model);
 
 #endif

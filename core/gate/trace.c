@@ -88,8 +88,30 @@ static void put_list(struct buf *out, struct slice names) {
   buf_byte(out, ']');
 }
 
+static void put_skips(struct buf *out, const struct health_skip *s) {
+  buf_byte(out, '[');
+  for (; s != NULL; s = s->next) {
+    buf_slice(out, SLICE("{\"provider\":"));
+    put_text(out, slice_text(s->target->provider->name));
+    buf_slice(out, SLICE(",\"model\":"));
+    put_text(out, s->target->model);
+    buf_slice(out, SLICE(",\"why\":"));
+    put_text(out, slice_text(health_why_name(s->why)));
+    buf_slice(out, SLICE(",\"left_ms\":"));
+    buf_u64(out, s->left_ms);
+    buf_byte(out, '}');
+    if (s->next != NULL) buf_byte(out, ',');
+  }
+  buf_byte(out, ']');
+}
+
 static struct slice usage_source_name(enum usage_source source) {
   return source == USAGE_PROVIDER ? SLICE("provider") : source == USAGE_ESTIMATED ? SLICE("estimated") : SLICE("none");
+}
+
+static void put_queued(struct buf *out, const struct request *r) {
+  if (r->admission == NULL || r->admission->waited_ns == 0) put_null(out);
+  else put_ms(out, r->admission->waited_ns);
 }
 
 static uint64_t overhead_ns(const struct request *r) {
@@ -116,6 +138,8 @@ static void put_attempts(struct buf *out, const struct request *r) {
     put_text(out, slice_text(failure_row(a->failure)->name));
     buf_slice(out, SLICE(",\"error\":"));
     put_name(out, a->failure_text);
+    buf_slice(out, SLICE(",\"waited_ms\":"));
+    buf_u64(out, a->waited_ms);
     buf_slice(out, SLICE(",\"connect_ms\":"));
     put_since(out, t->started_ns, t->connected_ns);
     buf_slice(out, SLICE(",\"send_ms\":"));
@@ -128,6 +152,9 @@ static void put_attempts(struct buf *out, const struct request *r) {
     put_since(out, a->started_ns, a->ended_ns);
     buf_slice(out, SLICE(",\"reused\":"));
     put_bool(out, t->reused);
+    buf_slice(out, SLICE(",\"resent\":"));
+    put_bool(out, t->resent);
+    if (a->claim.probed) buf_slice(out, SLICE(",\"probe\":true"));
     buf_slice(out, SLICE(",\"provider_request_id\":"));
     put_name(out, a->provider_request_id);
     buf_slice(out, SLICE(",\"input_tokens\":"));

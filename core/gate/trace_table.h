@@ -29,6 +29,9 @@ FIELD("finish_reason", "text or null",
 FIELD("stream", "boolean", put_bool(out, r->asked.stream), "The client asked for a stream.")
 FIELD("dialect", "text", put_text(out, slice_text(r->dialect->name)), "The API the client speaks.")
 FIELD("method", "text", put_text(out, r->method), "HTTP method.")
+FIELD("operation", "text", put_text(out, slice_text(operation_row(r->endpoint->operation)->name)),
+      "What was asked for: `chat`, `embeddings`, … (endpoints.md); `raw` for `/providers/…`; `none`: there is no such"
+      " endpoint.")
 FIELD("path", "text", put_text(out, r->path), "HTTP path, without query.")
 FIELD("model_requested", "text or null", put_name_slice(out, r->asked.model), "`model` as the client sent it.")
 FIELD("client", "text", put_text(out, slice_text(r->peer)), "Address of the client's end of the connection.")
@@ -46,6 +49,8 @@ FIELD("overhead_ms", "number", put_ms(out, overhead_ns(r)),
 FIELD("body_ms", "number or null", put_since(out, r->opened_ns, r->ready_ns), "Until the request's body was complete.")
 FIELD("route_ms", "number or null", put_since(out, r->ready_ns, r->routed_ns),
       "Validation and routing, the policy included.")
+FIELD("queue_ms", "number or null", put_queued(out, r),
+      "Waited in the queue for a place (limits.in_flight, max_in_flight).")
 FIELD("bytes_in", "integer", buf_u64(out, r->body_bytes), "Of the request's body.")
 FIELD("bytes_out", "integer", buf_u64(out, r->delivery.sent_bytes), "Of the answer, with its head.")
 FIELD("cache_read_tokens", "integer", buf_u64(out, r->usage.cache_read_tokens),
@@ -57,10 +62,15 @@ FIELD("usage_source", "text", put_text(out, usage_source_name(r->usage.source)),
       "`provider`, `estimated` (the provider did not tell, or the answer broke off), `none`.")
 FIELD("cost_pico_usd", "integer", buf_i64(out, r->cost_pico_usd), "cost_usd as an integer, 10^-12 dollars.")
 FIELD("price_date", "text or null", put_name(out, final && final->target->price ? final->target->price->date : ""),
-      "Since when the price holds; null: the target is not priced.")
+      "Since when the price holds; null: the model has none, and estimate_price was counted; or it is the config's own.")
 FIELD("losses", "list of text", put_list(out, r->losses),
       "Request fields that the chosen provider's dialect could not carry.")
+FIELD("skipped", "list", put_skips(out, r->skips),
+      "Targets of the plan that were passed over, in order: `provider`, `model`, `why` (`ejected`, `probed`: one other"
+      " request asks it, `keys_benched`, `checks_fail`), `left_ms` (until it may be tried again; 0: not known).")
 FIELD("attempts", "list", put_attempts(out, r),
       "One entry an attempt, in order: `n`, `provider`, `model`, `key` (its reference), `status`, `class` (failures"
-      " in errors.md), `error`, `connect_ms`, `send_ms`, `wait_ms` (to the answer's head), `first_token_ms`, "
-      "`total_ms`, `reused` (connection), `provider_request_id`, `input_tokens`, `output_tokens`, `cost_pico_usd`.")
+      " in errors.md), `error`, `waited_ms` (before it, after the one before), `connect_ms`, `send_ms`, `wait_ms` (to the answer's head), `first_token_ms`, "
+      "`total_ms`, `reused` (connection), `resent` (a kept connection was lost after the request was on it: it was sent "
+      "again on a new one, and the provider may have seen both), `probe` (true: the one request that asked an ejected target or a benched key"
+      " again; else absent), `provider_request_id`, `input_tokens`, `output_tokens`, `cost_pico_usd`.")

@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/secret.h"
+#include "gate/admission.h"
+#include "gate/health_report.h"
 #include "gate/meter.h"
 #include "wire/json.h"
 
@@ -71,9 +73,12 @@ static void status(const struct admin *a, struct exchange *x) {
   }
   buf_fill(&out,
            "{\"version\":\"%s\",\"generation\":%u,\"uptime_s\":%lld,\"draining\":%s,\"workers\":%u,\"requests_in_"
-           "flight\":%lld,\"client_connections\":%lld}\n",
+           "flight\":%lld,\"requests_waiting\":%u,\"client_connections\":%lld,",
            a->version, reloader_generation(a->reloader), (long long)((clock_wall_ms() - a->started_wall_ms) / 1000),
-           a->draining ? "true" : "false", a->worker_count, (long long)requests, (long long)connections);
+           a->draining ? "true" : "false", a->worker_count, (long long)requests, admission_waiting(),
+           (long long)connections);
+  health_report(&out, clock_ns());
+  buf_text(&out, "}\n");
   reply(x, 200, "application/json", buf_view(&out));
   buf_done(&out);
 }
@@ -116,6 +121,28 @@ static void reloaded(void *owner, const struct reload_result *r) {
   mem_free(ask);
 }
 
+static void upgraded(void *asker, bool ok, pid_t pid, const char *why) {
+  struct ask *ask = asker;
+  if (ask->exchange != NULL) {
+    struct buf out = {0};
+    if (ok) {
+      buf_fill(&out, "{\"ok\":true,\"pid\":%ld,\"error\":null}\n", (long)pid);
+    } else {
+      buf_text(&out, "{\"ok\":false,\"error\":");
+      json_put_string(&out, slice_text(why));
+      buf_text(&out, "}\n");
+    }
+    reply(ask->exchange, ok ? 200 : 500, "application/json", buf_view(&out));
+    exchange_set_owner(ask->exchange, NULL);
+    buf_done(&out);
+  }
+  mem_free(ask);
+}
+
+static bool has_work(const struct http_head *head) {
+  return slice_eq(head->path, SLICE("/reload")) || slice_eq(head->path, SLICE("/upgrade"));
+}
+
 static void opened(void *owner, struct exchange *x, const struct http_head *head) {
   struct admin *a = owner;
   bool get = slice_eq(head->method, SLICE("GET")) || slice_eq(head->method, SLICE("HEAD")),
@@ -133,8 +160,9 @@ static void opened(void *owner, struct exchange *x, const struct http_head *head
     metrics(x);
   } else if (get && slice_eq(head->path, SLICE("/status"))) {
     status(a, x);
-  } else if (!(post && slice_eq(head->path, SLICE("/reload")))) {
-    refuse(x, 404, "not_found", "Paths: GET /livez /readyz /metrics /status, POST /reload and /reload?back=1.");
+  } else if (!(post && has_work(head))) {
+    refuse(x, 404, "not_found",
+           "Paths: GET /livez /readyz /metrics /status, POST /reload, /reload?back=1 and /upgrade.");
   }
 }
 
@@ -143,6 +171,10 @@ static void ready(void *owner, struct exchange *x) {
   struct ask *ask = mem_new(struct ask);
   ask->exchange = x;
   exchange_set_owner(x, ask);
+  if (slice_eq(exchange_head(x)->path, SLICE("/upgrade"))) {
+    a->upgrade(a->owner, upgraded, ask);
+    return;
+  }
   bool back = slice_eq(exchange_head(x)->query, SLICE("back=1"));
   reload_now(a->reloader, back ? RELOAD_BACK : RELOAD_FILES, reloaded, ask);
 }
@@ -163,14 +195,17 @@ static void refusal(void *owner, struct exchange *x, struct slice path, const st
   buf_fill(body, "{\"error\":{\"code\":\"bad_http\",\"message\":\"%s\"}}\n", why->why);
 }
 
-bool admin_open(struct admin *a, struct loop *l, const char *address, struct err *e) {
+void admin_open(struct admin *a, struct loop *l, int fd) {
   static const struct service service = {opened, ready, NULL, closed, refusal};
   a->started_wall_ms = clock_wall_ms();
   a->version = MOONGATE_VERSION;
   struct server_limits limits = server_limits_default;
   limits.connections = 64;
-  a->listener = listener_open(l, address, false, NULL, &limits, &service, a, e);
-  return a->listener != NULL;
+  a->listener = listener_open_on(l, &fd, 1, NULL, &limits, &service, a);
+}
+
+void admin_stop(struct admin *a) {
+  listener_stop(a->listener);
 }
 
 void admin_close(struct admin *a) {

@@ -9,7 +9,11 @@
 #include "base/must.h"
 #include "base/secret.h"
 #include "base/suggest.h"
-#include "gate/price.h"
+#include "main/config_admission.h"
+#include "main/config_cloud.h"
+#include "main/config_health.h"
+#include "main/config_models.h"
+#include "main/config_retry.h"
 #include "main/schema.h"
 #include "script/adapter_file.h"
 #include "script/plain.h"
@@ -56,14 +60,20 @@ static struct slice secret_bytes(const struct value *v) {
   return v->kind == VALUE_TEXT ? v->text : v->secret;
 }
 
-/* Why a secret has no bytes, and that what is there can stand in a header line. */
-static bool secret_usable(struct build *b, const struct value *v, const char *shown) {
+/* Why a secret has no bytes. */
+static bool secret_present(struct build *b, const struct value *v, const char *shown) {
   if (!is_set(v)) {
     if (slice_starts(v->text, SLICE("env ")))
       return err_set(b->e, "%s:%d: %s: the environment variable %s is not set", b->name, v->line, shown,
                      v->text.ptr + 4);
     return err_set(b->e, "%s:%d: %s: %s is empty or cannot be read", b->name, v->line, shown, v->text.ptr);
   }
+  return true;
+}
+
+/* The same, and that what is there can stand in a header line. */
+static bool secret_usable(struct build *b, const struct value *v, const char *shown) {
+  if (!secret_present(b, v, shown)) return false;
   struct slice s = secret_bytes(v);
   for (size_t i = 0; i < s.len; i++)
     if ((unsigned char)s.ptr[i] <= 0x20 || (unsigned char)s.ptr[i] >= 0x7f)
@@ -72,11 +82,12 @@ static bool secret_usable(struct build *b, const struct value *v, const char *sh
   return true;
 }
 
+/* header NULL: a signer makes the line of each call. */
 static void set_key(struct provider_key *k, const struct value *v, const char *header, const char *prefix) {
   struct buf start = {0};
-  buf_fill(&start, "%s: %s", header, prefix);
+  if (header != NULL) buf_fill(&start, "%s: %s", header, prefix);
   k->label = v->kind == VALUE_SECRET ? copy(v->text.ptr) : copy("literal");
-  k->line = secret_join(buf_view(&start), secret_bytes(v), SLICE("\r\n"));
+  if (header != NULL) k->line = secret_join(buf_view(&start), secret_bytes(v), SLICE("\r\n"));
   k->bare = secret_new(secret_bytes(v));
   buf_done(&start);
 }
@@ -97,17 +108,6 @@ static struct adapter *adapter_for(struct build *b, const char *name, int line) 
   return c->adapters[c->adapter_count++] = a;
 }
 
-static uint32_t clock_ms(const struct value *own, const struct value *shared, const char *name) {
-  char path[64];
-  snprintf(path, sizeof path, "timeouts.%s", name);
-  return (uint32_t)schema_ms(value_get(own, name) ? own : shared, path);
-}
-
-static struct timeouts timeouts_of(const struct value *own, const struct value *shared) {
-  return (struct timeouts){clock_ms(own, shared, "connect"), clock_ms(own, shared, "first_token"),
-                           clock_ms(own, shared, "between_tokens"), clock_ms(own, shared, "total")};
-}
-
 static bool set_url(struct build *b, struct provider *p, const char *text) {
   struct url url;
   struct err reason;
@@ -119,10 +119,42 @@ static bool set_url(struct build *b, struct provider *p, const char *text) {
   return true;
 }
 
+/* An AWS access key becomes one key: what its signer reads. */
+static bool add_aws_key(struct build *b, struct provider *p, const struct value *pair) {
+  struct buf joined = {0};
+  bool fine = p->adapter->signer == &signer_aws ||
+              err_set(b->e, "%s:%d: providers.%s.aws: its adapter \"%s\" does not sign for AWS", b->name, pair->line,
+                      p->name, p->adapter->name);
+  for (unsigned i = 0; fine && config_cloud_aws_parts[i] != NULL; i++) {
+    char shown[160];
+    const struct value *v = value_get(pair, config_cloud_aws_parts[i]);
+    snprintf(shown, sizeof shown, "providers.%s.aws.%s", p->name, config_cloud_aws_parts[i]);
+    if (v == NULL && config_cloud_aws_parts[i + 1] == NULL) break;
+    fine = v != NULL ? secret_usable(b, v, shown) : err_set(b->e, "%s:%d: %s is missing", b->name, pair->line, shown);
+    if (fine && i > 0) buf_byte(&joined, ':');
+    if (fine) buf_slice(&joined, secret_bytes(v));
+  }
+  if (fine) {
+    struct value v = {.kind = VALUE_SECRET, .text = SLICE("aws.access_key"), .secret = buf_view(&joined)};
+    set_key(&p->keys[p->key_count++], &v, NULL, NULL);
+  }
+  if (joined.len > 0) secret_wipe(joined.ptr, joined.len);
+  buf_done(&joined);
+  return fine;
+}
+
+static bool key_usable(struct build *b, const struct provider *p, const struct value *v, const char *shown) {
+  const struct signer *signer = p->adapter->signer;
+  struct err reason = {""};
+  if (!(config_cloud_key_is_file(signer) ? secret_present(b, v, shown) : secret_usable(b, v, shown))) return false;
+  return config_cloud_key_fits(signer, secret_bytes(v), &reason) ||
+         err_set(b->e, "%s:%d: %s: %s", b->name, v->line, shown, reason.text);
+}
+
 static bool add_keys(struct build *b, struct provider *p, const struct value *keys) {
   const struct adapter *a = p->adapter;
   if (keys == NULL || keys->count == 0) {
-    if (a->auth_header != NULL && a->environment != NULL) {
+    if ((a->auth_header != NULL || a->signer != NULL) && a->environment != NULL) {
       const char *bytes = getenv(a->environment);
       if (bytes != NULL && *bytes) {
         struct value v = {.kind = VALUE_SECRET, .line = p->line, .secret = slice_text(bytes)};
@@ -141,7 +173,7 @@ static bool add_keys(struct build *b, struct provider *p, const struct value *ke
     p->key_count = 1; /* without a line: a server of one's own that asks for none */
     return true;
   }
-  if (a->auth_header == NULL)
+  if (a->auth_header == NULL && a->signer == NULL)
     return err_set(b->e, "%s:%d: providers.%s has keys, but its adapter sends none (auth = \"none\")", b->name,
                    keys->line, p->name);
   if (keys->count > PROVIDER_KEYS_MAX)
@@ -149,7 +181,8 @@ static bool add_keys(struct build *b, struct provider *p, const struct value *ke
   for (uint32_t i = 0; i < keys->count; i++) {
     char shown[160];
     snprintf(shown, sizeof shown, "providers.%s.keys[%u]", p->name, i + 1);
-    if (!secret_usable(b, &keys->items[i], shown)) return false;
+    const struct value *key = &keys->items[i];
+    if (!key_usable(b, p, key, shown)) return false;
     set_key(&p->keys[p->key_count++], &keys->items[i], a->auth_header, a->auth_prefix);
   }
   return true;
@@ -159,8 +192,8 @@ static void set_identities(struct provider *p) {
   struct buf text = {0};
   for (uint32_t i = 0; i < p->key_count; i++) {
     text.len = 0;
-    buf_fill(&text, "%s %s %s %d %d %u", p->base_url, p->ca_file ? p->ca_file : "-", p->proxy ? p->proxy : "-",
-             p->http2, p->insecure, p->timeouts.connect_ms);
+    buf_fill(&text, "%s %s %s %d %d %u %u", p->base_url, p->ca_file ? p->ca_file : "-", p->proxy ? p->proxy : "-",
+             p->http2, p->insecure, p->dial_ms, p->handshake_ms);
     p->keys[i].identity = mem_text(text.ptr, text.len);
   }
   buf_done(&text);
@@ -175,7 +208,7 @@ static bool readable(struct build *b, const char *path, int line, const char *sh
   return err_set(b->e, "%s:%d: %s: the file \"%s\" cannot be read", b->name, line, shown, path);
 }
 
-static bool add_provider(struct build *b, const char *name, const struct value *v, const struct value *shared_clocks) {
+static bool add_provider(struct build *b, const char *name, const struct value *v) {
   struct config *c = b->config;
   struct provider *p = mem_new(struct provider);
   c->providers = mem_resize(c->providers, (c->provider_count + 1) * sizeof *c->providers);
@@ -190,6 +223,7 @@ static bool add_provider(struct build *b, const char *name, const struct value *
   if (p->adapter == NULL) return false;
   const struct value *dialect = value_get(v, "dialect"), *url = value_get(v, "base_url");
   p->dialect = dialect ? dialect_named(dialect->text) : p->adapter->dialect;
+  p->one_dialect = dialect != NULL;
   const char *base = url ? url->text.ptr : p->adapter->base_url;
   if (base == NULL)
     return err_set(b->e,
@@ -202,8 +236,19 @@ static bool add_provider(struct build *b, const char *name, const struct value *
   p->http2 = schema_boolean(v, "providers.*.http2");
   p->insecure = schema_boolean(v, "providers.*.insecure");
   p->options = value_get(v, "options");
-  p->timeouts = timeouts_of(value_get(v, "timeouts"), shared_clocks);
-  if (!set_url(b, p, base) || !add_keys(b, p, value_get(v, "keys"))) return false;
+  config_retry_provider(p, v, c->tree);
+  p->region = copy(schema_text(v, "providers.*.region"));
+  p->service = copy(schema_text(v, "providers.*.service"));
+  const char *missing = NULL;
+  char *full = url ? copy(base) : config_cloud_url(base, v, &missing);
+  bool located = full != NULL ? set_url(b, p, full)
+                              : err_set(b->e, "%s:%d: providers.%s needs a %s: its base_url is %s", b->name, v->line,
+                                        name, missing, base);
+  mem_free(full);
+  const struct value *pair = value_get(v, "aws"), *keys = value_get(v, "keys");
+  if (pair != NULL && keys != NULL)
+    return err_set(b->e, "%s:%d: providers.%s has both keys and aws; give one of them", b->name, keys->line, name);
+  if (!located || !(pair ? add_aws_key(b, p, pair) : add_keys(b, p, keys))) return false;
   set_identities(p);
   char shown[160];
   snprintf(shown, sizeof shown, "providers.%s.ca_file", name);
@@ -211,21 +256,16 @@ static bool add_provider(struct build *b, const char *name, const struct value *
 }
 
 /* Providers whose usual variable is set, for a start without a config file. */
-static bool add_from_environment(struct build *b, const struct value *shared_clocks) {
+static bool add_from_environment(struct build *b) {
   char **names = adapter_file_names(b->script_root);
   bool fine = true;
   static const struct value nothing = {.kind = VALUE_TABLE};
   for (char **at = names; fine && *at != NULL; at++) {
+    if (!adapter_file_is_on(b->script_root, *at, b->sources)) continue;
     struct adapter *a = adapter_file_read(b->script_root, *at, b->sources, b->e);
-    if (a == NULL) {
-      fine = false;
-      break;
-    }
-    const char *bytes = a->environment ? getenv(a->environment) : NULL;
-    struct config *c = b->config;
-    c->adapters = mem_resize(c->adapters, (c->adapter_count + 1) * sizeof *c->adapters);
-    c->adapters[c->adapter_count++] = a;
-    if (bytes != NULL && *bytes) fine = add_provider(b, *at, &nothing, shared_clocks);
+    /* One that needs a base_url needs a config. */
+    fine = a != NULL && (a->base_url == NULL || add_provider(b, *at, &nothing));
+    config_free_adapter(a);
   }
   for (char **at = names; *at != NULL; at++) mem_free(*at);
   mem_free(names);
@@ -292,6 +332,7 @@ static bool add_route(struct build *b, const char *name, const struct value *v) 
   r->options = value_get(v, "options");
   r->refuse_on_script_error =
       strcmp(value_get(v, "on_script_error") ? value_get(v, "on_script_error")->text.ptr : "builtin", "refuse") == 0;
+  r->strict = schema_boolean(v, "routes.*.strict");
   char shown[160];
   snprintf(shown, sizeof shown, "routes.%s.targets", name);
   if (!add_list(b, value_get(v, "targets"), shown, &r->targets, &r->target_count)) return false;
@@ -308,6 +349,14 @@ static bool add_route(struct build *b, const char *name, const struct value *v) 
       r->targets[r->target_count++] = pool->targets[k];
     }
   }
+  const struct value *fallbacks = value_get(v, "fallbacks");
+  for (unsigned i = 0; i < FALLBACK_COUNT; i++) {
+    const char *class = failure_row(fallback_class(i))->name;
+    struct fallback_list *list = &r->fallbacks[i];
+    snprintf(shown, sizeof shown, "routes.%s.fallbacks.%s", name, class);
+    if (!add_list(b, value_get(fallbacks, class), shown, &list->targets, &list->count)) return false;
+  }
+  if (!config_retry_route(r, v, b->name, b->e)) return false;
   if (r->target_count == 0)
     return err_set(b->e, "%s:%d: routes.%s has no targets\n  for example: targets = { \"openai/gpt-5-mini\" }", b->name,
                    v->line, name);
@@ -342,7 +391,7 @@ static bool add_key(struct build *b, const struct value *v, uint32_t index) {
     if (strcmp(key_table_at(c->keys, i)->name, name->text.ptr) == 0)
       return err_set(b->e, "%s:%d: there are two keys named \"%s\"; traces could not tell them apart", b->name,
                      name->line, name->text.ptr);
-  struct key key = {.name = copy(name->text.ptr)};
+  struct key key = {.name = copy(name->text.ptr), .priority = config_admission_priority(v)};
   if (team != NULL) {
     key.team = team_named(c, team->text);
     if (key.team == NULL) {
@@ -395,28 +444,6 @@ static bool add_upstream(struct build *b, const char *name, const struct value *
   return true;
 }
 
-static bool set_prices(struct build *b, const struct value *own) {
-  struct config *c = b->config;
-  char path[1024];
-  snprintf(path, sizeof path, "%s/adapters/prices.lua", b->script_root);
-  struct value *shipped = plain_load(path, b->sources, b->e);
-  if (shipped == NULL) return false;
-  const struct value *rows = value_get(shipped, "models"), *date = value_get(shipped, "date"),
-                     *source = value_get(shipped, "source");
-  c->prices = price_table_new();
-  bool fine = rows != NULL && date != NULL && source != NULL
-                  ? price_table_add(c->prices, rows, date->text.ptr, source->text.ptr, "adapters/prices.lua", b->e)
-                  : err_set(b->e, "%s: must return { date =, source =, models = }", path);
-  value_free(shipped);
-  if (fine && own != NULL) fine = price_table_add(c->prices, own, "", b->name, b->name, b->e);
-  for (uint32_t i = 0; i < c->target_count; i++) {
-    struct target *t = c->targets[i];
-    t->price =
-        price_table_find(c->prices, slice_text(t->provider->name), slice_text(t->provider->adapter->name), t->model);
-  }
-  return fine;
-}
-
 /* "host:port", "[v6]:port", ":port" */
 static bool is_address(const char *address) {
   const char *colon = strrchr(address, ':');
@@ -456,6 +483,7 @@ static bool set_process(struct build *b, const struct value *tree) {
   const char *file = schema_text(trace, "trace.file");
   c->trace_file = strcmp(file, "-") == 0 ? copy(file) : path_from(b, file);
   c->drain_ms = (uint32_t)schema_ms(tree, "drain");
+  c->drain_delay_ms = (uint32_t)schema_ms(tree, "drain_delay");
   c->body_bytes = schema_bytes(limits, "limits.body");
   c->head_bytes = (uint32_t)schema_bytes(limits, "limits.head");
   c->head_ms = (uint32_t)schema_ms(limits, "limits.head_time");
@@ -501,19 +529,21 @@ static bool build(struct build *b, const struct value *tree, bool from_environme
   struct config *c = b->config;
   const struct value *providers = value_get(tree, "providers"), *routes = value_get(tree, "routes"),
                      *teams = value_get(tree, "teams"), *keys = value_get(tree, "keys"),
-                     *upstreams = value_get(tree, "upstreams"), *clocks = value_get(tree, "timeouts");
+                     *upstreams = value_get(tree, "upstreams");
   const char *name;
   if (!set_process(b, tree)) return false;
   for (uint32_t i = 0; providers != NULL && i < providers->count; i++) {
     const struct value *v = table(providers, i, &name);
-    if (!add_provider(b, name, v, clocks)) return false;
+    if (!add_provider(b, name, v)) return false;
   }
-  if (from_environment && !add_from_environment(b, clocks)) return false;
+  if (from_environment && !add_from_environment(b)) return false;
   if (c->provider_count == 0)
     return err_set(
         b->e,
         "%s:%d: there are no providers\n  for example: providers = { openai = { keys = { env \"OPENAI_API_KEY\" } } }",
         b->name, tree->line);
+  if (!config_health_set(c, tree, b->name, b->e)) return false;
+  if (!config_retry_budget(c, tree, b->name, b->e)) return false;
   for (uint32_t i = 0; routes != NULL && i < routes->count; i++) {
     const struct value *v = table(routes, i, &name);
     if (!add_route(b, name, v)) return false;
@@ -539,7 +569,8 @@ static bool build(struct build *b, const struct value *tree, bool from_environme
     const struct value *v = table(upstreams, i, &name);
     if (!add_upstream(b, name, v)) return false;
   }
-  return set_prices(b, value_get(tree, "prices"));
+  if (!config_admission_set(c, tree, b->name, b->e)) return false;
+  return config_models_load(b->config, tree, b->name, b->script_root, b->sources, b->e);
 }
 
 static struct config *finish(struct value *tree, const char *file, const char *name, const char *script_root,
@@ -664,16 +695,22 @@ void config_file_dump(const struct config *c, struct buf *out) {
            c->connections);
   for (uint32_t i = 0; i < c->provider_count; i++) {
     const struct provider *p = c->providers[i];
-    buf_fill(out, "--   provider %s: adapter %s, %s, %s, %u key%s (%s), timeouts %u/%u/%u/%u ms\n", p->name,
-             p->adapter->name, p->dialect->name, p->base_url, p->key_count, p->key_count == 1 ? "" : "s",
-             p->keys[0].label ? p->keys[0].label : "none", p->timeouts.connect_ms, p->timeouts.first_token_ms,
-             p->timeouts.between_tokens_ms, p->timeouts.total_ms);
+    buf_fill(out, "--   provider %s: adapter %s, %s, %s, %u key%s (%s), timeouts", p->name, p->adapter->name,
+             p->dialect->name, p->base_url, p->key_count, p->key_count == 1 ? "" : "s",
+             p->keys[0].label ? p->keys[0].label : "none");
+    for (enum clock_id id = 0; id < CLOCK_COUNT; id++) {
+      uint32_t value = timeout_value(&p->timeouts, id);
+      if (value != TIMEOUT_UNSAID)
+        buf_fill(out, " %s %u%s", timeout_name(id), value, id == CLOCK_TOKEN_RATE ? "" : " ms");
+    }
+    buf_text(out, "\n");
+    config_health_dump(p, out);
   }
   for (uint32_t i = 0; i < c->route_count; i++) {
     const struct route *r = c->routes[i];
     buf_fill(out, "--   route %s: policy %s,", r->name, r->policy);
     for (uint32_t k = 0; k < r->target_count; k++)
-      buf_fill(out, " %s%s", r->targets[k]->name.ptr, r->targets[k]->price ? "" : " (unpriced)");
+      buf_fill(out, " %s%s", r->targets[k]->name.ptr, r->targets[k]->price && !r->targets[k]->price->estimate ? "" : " (unpriced)");
     buf_text(out, "\n");
   }
 }

@@ -6,11 +6,16 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/must.h"
 #include "base/suggest.h"
 #include "gate/meter.h"
 #include "gate/trace.h"
+#include "main/aws_credentials.h"
 #include "main/config_file.h"
 #include "main/control.h"
+#include "main/drill.h"
+#include "main/kit.h"
+#include "main/prices.h"
 #include "main/reference.h"
 #include "main/schema.h"
 #include "main/server.h"
@@ -18,6 +23,7 @@
 #include "script/load.h"
 #include "script/plain.h"
 
+enum { WORDS_MAX = 64 };
 enum { EXIT_NO = 1, EXIT_USE = 64, EXIT_UNAVAILABLE = 69, EXIT_CONFIG = 78 };
 
 static const char usage[] =
@@ -26,21 +32,31 @@ static const char usage[] =
     "  moongate run [--config FILE] [--dev] [--demo]   serve; --dev reloads changed files, --demo simulates providers\n"
     "  moongate check [--config FILE] [--dump]         check config and scripts; --dump shows what is in effect\n"
     "  moongate reload [--config FILE] [--back]        load config and scripts anew; --back: the generation before\n"
+    "  moongate upgrade [--config FILE]                start the binary that is installed now, and let it take over\n"
     "  moongate status [--config FILE]                 what the running gateway is doing\n"
     "  moongate simulate [--help]                      serve simulated providers\n"
-    "  moongate reference config|errors|trace|metrics|script\n"
-    "                                                  a chapter of the manual, as Markdown\n"
+    "  moongate drill [--config FILE] [SCENARIO]…      what clients would see while simulated providers fail\n"
+    "  moongate prices import FILE                     a public price list as Lua; see --help there\n"
+    "  moongate aws-credentials < FILE                 the AWS access key that belongs to a virtual key\n"
+    "  moongate new adapter NAME [--dialect NAME]      write adapters/NAME.lua and its spec\n"
+    "  moongate test FILE…                             test adapter files, without a network\n"
+    "  moongate reference config|endpoints|errors|losses|metrics|providers|script|trace\n"
+    "                                                  a chapter of the manual, as Markdown; losses also as --json\n"
     "  moongate version\n"
     "\n"
     "Without --config, moongate.lua of this directory is used; without that, providers whose usual variable is set\n"
-    "(OPENAI_API_KEY, ANTHROPIC_API_KEY). reload and status take --admin ADDRESS, and MOONGATE_ADMIN_TOKEN.\n"
+    "(OPENAI_API_KEY, ANTHROPIC_API_KEY). reload, status and upgrade take --admin ADDRESS, and MOONGATE_ADMIN_TOKEN.\n"
     "--root DIR: where lua/, policies/ and adapters/ are. --verbose: more on stderr.\n"
     "Exit status: 0 fine, 1 no, 64 wrong use, 69 unavailable, 78 bad config.\n";
 
 struct arguments {
-  const char *config, *admin, *word;
+  const char *config, *admin, *dialect;
+  const char *route, *rate, *patience; /* of a drill */
+  const char *words[WORDS_MAX]; /* what is no option, in order */
+  int word_count;
   char root[1024];
-  bool dev, demo, dump, back;
+  bool dev, demo, dump, back, json;
+  char **arguments; /* all, as main got them */
 };
 
 static int wrong_use(const char *what, const char *word) {
@@ -74,6 +90,11 @@ static bool parse(int argc, char **argv, struct arguments *a, int *status) {
     const char **value = NULL;
     if (strcmp(argv[i], "--config") == 0 || strcmp(argv[i], "-c") == 0) value = &a->config;
     else if (strcmp(argv[i], "--admin") == 0) value = &a->admin;
+    else if (strcmp(argv[i], "--dialect") == 0) value = &a->dialect;
+    else if (strcmp(argv[i], "--route") == 0) value = &a->route;
+    else if (strcmp(argv[i], "--rate") == 0) value = &a->rate;
+    else if (strcmp(argv[i], "--patience") == 0) value = &a->patience;
+    else if (strcmp(argv[i], "--json") == 0) a->json = true;
     else if (strcmp(argv[i], "--dev") == 0) a->dev = true;
     else if (strcmp(argv[i], "--demo") == 0) a->demo = true;
     else if (strcmp(argv[i], "--dump") == 0) a->dump = true;
@@ -82,7 +103,7 @@ static bool parse(int argc, char **argv, struct arguments *a, int *status) {
     else if (strcmp(argv[i], "--root") == 0 && i + 1 < argc) snprintf(a->root, sizeof a->root, "%s", argv[++i]);
     else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
       return *status = fputs(usage, stdout) < 0, false;
-    else if (argv[i][0] != '-' && a->word == NULL) a->word = argv[i];
+    else if (argv[i][0] != '-' && a->word_count < WORDS_MAX) a->words[a->word_count++] = argv[i];
     else return *status = wrong_use("unknown option", argv[i]), false;
     if (value == NULL) continue;
     if (i + 1 == argc) return *status = wrong_use("a value is missing behind", argv[i]), false;
@@ -99,7 +120,8 @@ static bool parse(int argc, char **argv, struct arguments *a, int *status) {
 
 static int run(struct arguments *a) {
   struct server_options options = {
-      .config_file = a->demo ? NULL : a->config, .script_root = a->root, .watch = a->dev, .demo = a->demo};
+      .config_file = a->demo ? NULL : a->config, .script_root = a->root, .watch = a->dev, .demo = a->demo,
+      .arguments = a->arguments};
   return server_run(&options);
 }
 
@@ -126,11 +148,11 @@ static int check(struct arguments *a) {
       buf_done(&out);
     }
     for (uint32_t i = 0; i < g->config->target_count; i++)
-      if (g->config->targets[i]->price == NULL)
+      if (g->config->targets[i]->price == NULL || g->config->targets[i]->price->estimate)
         fprintf(stderr,
-                "warning: %s has no price: its cost will count as 0 and moongate_unpriced_attempts_total will tell; "
-                "add it to `prices`\n",
-                g->config->targets[i]->name.ptr);
+                "warning: %s has no price: %s, and moongate_unpriced_attempts_total will tell; add it to `prices`\n",
+                g->config->targets[i]->name.ptr,
+                g->config->deny_unpriced ? "it will not be called" : "estimate_price will be counted");
     fprintf(stderr, "%s: fine: %u providers, %u routes, %u keys\n", a->config ? a->config : "environment",
             g->config->provider_count, g->config->route_count, g->config->keys ? key_table_count(g->config->keys) : 0);
     load_generation_free(g);
@@ -172,13 +194,28 @@ static int control(struct arguments *a, const char *method, const char *target) 
   return status == 200 ? 0 : EXIT_NO;
 }
 
+static int make_new(struct arguments *a) {
+  if (a->word_count == 0 || strcmp(a->words[0], "adapter") != 0)
+    return wrong_use("what is to be made? `moongate new adapter NAME`, not", a->word_count ? a->words[0] : "");
+  if (a->word_count != 2) return wrong_use("an adapter needs one name, behind", "new adapter");
+  return kit_new_adapter(a->words[1], a->dialect) ? 0 : EXIT_NO;
+}
+
+static int test_files(struct arguments *a) {
+  if (a->word_count == 0) return wrong_use("an adapter's file is missing behind", "test");
+  return kit_test_files(a->root, a->words, a->word_count) ? 0 : EXIT_NO;
+}
+
 int main(int argc, char **argv) {
-  static const char *const commands[] = {"run",      "check",     "reload",  "status",
-                                         "simulate", "reference", "version", "help"};
-  struct arguments a = {0};
+  static const char *const commands[] = {"run",  "check",    "reload",    "status",  "new",
+                                         "test", "simulate", "prices",    "reference", "version", "help",
+                                         "aws-credentials", "upgrade", "drill"};
+  struct arguments a = {.arguments = argv};
   int status = 0;
   const char *command = argc > 1 ? argv[1] : "help";
   if (strcmp(command, "simulate") == 0) return simulate_main(argc - 1, argv + 1);
+  if (strcmp(command, "prices") == 0) return prices_main(argc - 1, argv + 1);
+  if (strcmp(command, "aws-credentials") == 0) return aws_credentials_main(argc - 1, argv + 1);
   if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0)
     return fputs(usage, stdout) < 0;
   if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0)
@@ -190,10 +227,18 @@ int main(int argc, char **argv) {
     return EXIT_USE;
   }
   if (!parse(argc, argv, &a, &status)) return status;
-  if (a.word != NULL && strcmp(command, "reference") != 0) return wrong_use("unexpected word", a.word);
+  if (strcmp(command, "new") == 0) return make_new(&a);
+  if (strcmp(command, "test") == 0) return test_files(&a);
+  if (strcmp(command, "drill") == 0)
+    return drill_run(&(struct drill_options){a.config, a.root, a.words, a.word_count, a.route, a.rate, a.patience});
+  if (strcmp(command, "reference") == 0) {
+    return reference_write(a.word_count > 0 ? a.words[0] : "", a.json, a.root) ? 0 : EXIT_USE;
+  }
+  if (a.word_count > 0) return wrong_use("unexpected word", a.words[0]);
   if (strcmp(command, "run") == 0) return run(&a);
   if (strcmp(command, "check") == 0) return check(&a);
   if (strcmp(command, "reload") == 0) return control(&a, "POST", a.back ? "/reload?back=1" : "/reload");
-  if (strcmp(command, "status") == 0) return control(&a, "GET", "/status");
-  return reference_write(a.word ? a.word : "", a.root) ? 0 : EXIT_USE;
+  if (strcmp(command, "upgrade") == 0) return control(&a, "POST", "/upgrade");
+  must(strcmp(command, "status") == 0);
+  return control(&a, "GET", "/status");
 }

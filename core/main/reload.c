@@ -59,8 +59,9 @@ static void released(struct generation *g) {
 static struct config *read_config(struct reloader *r, struct sources *sources, struct err *e) {
   if (r->options.config_text == NULL)
     return config_file_load(r->options.config_file, r->options.script_root, sources, e);
-  struct value *tree = plain_read(slice_text(r->options.config_text), "demo.lua", e);
-  return tree ? config_file_build(tree, "demo.lua", r->options.script_root, sources, e) : NULL;
+  const char *name = r->options.config_file ? r->options.config_file : "demo.lua";
+  struct value *tree = plain_read(slice_text(r->options.config_text), name, e);
+  return tree ? config_file_build(tree, name, r->options.script_root, sources, e) : NULL;
 }
 
 static struct generation *build(struct reloader *r, struct sources *sources, struct reload_result *result,

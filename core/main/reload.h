@@ -23,7 +23,7 @@ enum reload_kind { RELOAD_FILES, RELOAD_BACK /* the sources of the generation be
 
 struct reload_options {
   const char *config_file; /* NULL: from the environment */
-  const char *config_text; /* instead of a file, e.g. the demo's; NULL: none */
+  const char *config_text; /* instead of the file's, e.g. the demo's; NULL: none */
   const char *script_root;
   bool watch; /* look at the files twice a second, reload when one differs */
 };

@@ -19,6 +19,7 @@ const char *schema_text(const struct value *in, const char *path);
 uint64_t schema_ms(const struct value *in, const char *path);
 uint64_t schema_bytes(const struct value *in, const char *path);
 uint64_t schema_integer(const struct value *in, const char *path);
+uint32_t schema_share_ppm(const struct value *in, const char *path); /* parts per million */
 bool schema_boolean(const struct value *in, const char *path);
 
 /* "300ms", "5s", "2m", "1h" */

@@ -22,7 +22,7 @@ enum {
 };
 
 struct settings {
-  const char *listen, *dialect, *key, *record, *tls_cert, *tls_key;
+  const char *listen, *dialect, *key, *record, *scenario, *strike, *tls_cert, *tls_key;
   uint64_t workers, seed, keep;
   bool quiet, help;
 };
@@ -40,10 +40,13 @@ struct option {
 static const struct option options[] = {
     {"listen", WORD, offsetof(struct settings, listen), 0, "ADDRESS:PORT, port 0 for any; default 127.0.0.1:9000"},
     {"workers", COUNT, offsetof(struct settings, workers), SIM_WORKERS_MAX, "threads; default 1"},
-    {"dialect", WORD, offsetof(struct settings, dialect), 0, "openai.chat, anthropic.messages or all; default all"},
+    {"dialect", WORD, offsetof(struct settings, dialect), 0, "one alone, such as openai.chat; default all"},
     {"key", WORD, offsetof(struct settings, key), 0, "the only credential accepted; default any or none"},
     {"seed", COUNT, offsetof(struct settings, seed), UINT64_MAX, "for ids and for --fail; default 1"},
     {"record", WORD, offsetof(struct settings, record), 0, "FILE that gets a JSON line for each request"},
+    {"scenario", WORD, offsetof(struct settings, scenario), 0, "FILE that says which faults strike whom and when"},
+    {"strike", WORD, offsetof(struct settings, strike), 0,
+     "whom the scenario's phases strike that name no provider; default everybody"},
     {"keep", COUNT, offsetof(struct settings, keep), KEEP_MOST,
      "requests a worker keeps for /simulate/requests; default 100"},
     {"tls-cert", WORD, offsetof(struct settings, tls_cert), 0, "PEM chain; serves https"},
@@ -119,8 +122,8 @@ static bool choose_dialect(struct simulator *s, const char *name, struct err *e)
   const char *names[SIM_DIALECTS];
   for (unsigned i = 0; i < SIM_DIALECTS; i++) names[i] = sim_dialects[i]->name;
   const char *near = suggest_nearest(name, names, SIM_DIALECTS);
-  return err_set(e, "--dialect %s: expected openai.chat, anthropic.messages or all%s%s%s", name,
-                 near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+  return err_set(e, "--dialect %s: expected the name of a dialect, or all%s%s%s", name, near ? "; did you mean " : "",
+                 near ? near : "", near ? "?" : "");
 }
 
 /* "127.0.0.1:0" with the port that the first listener got. */
@@ -210,11 +213,12 @@ static void free_defaults(struct simulator *s) {
 }
 
 /* Runs until a signal. false when it could not start. */
-static bool serve(struct simulator *s, const struct settings *set, struct err *e) {
+static bool serve(struct simulator *s, const struct settings *set, struct arena *arena, struct err *e) {
   char address[300];
   int file = -1;
   struct tls_identity *tls = NULL;
   bool good = choose_dialect(s, set->dialect, e);
+  if (good && set->scenario != NULL) good = (s->scenario = sim_scenario_read(set->scenario, arena, e)) != NULL;
   if (good && set->record != NULL) {
     file = open(set->record, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     good = file >= 0 || err_set(e, "--record %s: %s", set->record, strerror(errno));
@@ -255,7 +259,8 @@ int simulate_main(int argc, char **argv) {
     pthread_mutex_init(&s->lock, NULL);
     sim_defaults_set(s, &s->given);
     if (set.workers == 0) set.workers = 1;
-    if (!serve(s, &set, &e)) {
+    s->strike = slice_text(set.strike);
+    if (!serve(s, &set, &arena, &e)) {
       fprintf(stderr, "moongate simulate: %s\n", e.text);
       status = EXIT_UNAVAILABLE;
     }

@@ -165,6 +165,7 @@ static struct slice sentence(const struct sim_ask *ask, struct arena *arena) {
 
 static struct slice schema_text(struct slice schema, struct arena *arena) {
   struct buf out = {0};
+  if (*schema.ptr == '"') schema = sim_json_text(arena, schema);
   sim_schema_put(&out, schema);
   struct slice text = arena_copy(arena, buf_view(&out));
   buf_done(&out);
@@ -195,7 +196,9 @@ static void add_text(struct sim_answer *a, const struct sim_ask *ask, const stru
 
 void sim_answer_compose(struct sim_answer *a, const struct sim_ask *ask, const struct sim_steer *steer,
                         const struct sim_dialect *dialect, struct arena *arena) {
-  a->model = ask->model;
+  a->model = arena_copy(arena, ask->model);
+  a->stream_type = ask->stream_type;
+  a->documents = arena_copy(arena, ask->documents);
   a->blocks = arena_alloc(arena, (ask->tools.ptr != NULL ? CALLS_MAX + 3 : 2) * sizeof *a->blocks);
   a->block_count = 0;
   a->finish = SLICE("stop");

@@ -20,14 +20,17 @@ struct sim_block {
 };
 
 struct sim_answer {
-  struct slice model;  /* raw string, as asked */
-  struct slice finish; /* neutral: stop, length, tool_calls, refusal, content_filter; else meant verbatim */
+  struct slice model;       /* raw string, as asked */
+  struct slice stream_type; /* as asked: content-type of a stream; ptr NULL: server-sent events */
+  struct slice documents;   /* raw array of what may be cited; empty: nothing */
+  struct slice finish;      /* neutral: stop, length, tool_calls, refusal, content_filter; else meant verbatim */
   struct sim_block *blocks;
   unsigned block_count;
   uint64_t seed, number; /* of the simulator, of the request: what ids are made of */
   uint64_t input_tokens, cached_tokens, output_tokens, thinking_tokens;
   uint64_t deltas;         /* of all blocks */
   struct slice event_head; /* what the dialect begins each event of a stream with; the dialect's own */
+  uint64_t *event_number;  /* the next event's, where the dialect numbers them; NULL until a stream begins */
   bool usage;              /* false: leave it out */
   bool stream_usage;       /* openai.chat: a usage chunk was asked for */
 };

@@ -47,11 +47,11 @@ static void read_messages(struct slice messages, struct sim_ask *ask) {
 }
 
 static bool read(struct slice body, const struct http_head *head, struct sim_ask *ask, struct sim_refusal *why) {
-  enum { MODEL, MESSAGES, STREAM, SYSTEM, TOOLS, CHOICE, FORMAT, MAX, FIELDS };
-  struct json_field f[FIELDS] = {{.key = SLICE("model")},         {.key = SLICE("messages")},
-                                 {.key = SLICE("stream")},        {.key = SLICE("system")},
-                                 {.key = SLICE("tools")},         {.key = SLICE("tool_choice")},
-                                 {.key = SLICE("output_format")}, {.key = SLICE("max_tokens")}};
+  enum { MODEL, MESSAGES, STREAM, SYSTEM, TOOLS, CHOICE, FORMAT, CONFIG, MAX, FIELDS };
+  struct json_field f[FIELDS] = {
+      {.key = SLICE("model")},         {.key = SLICE("messages")},      {.key = SLICE("stream")},
+      {.key = SLICE("system")},        {.key = SLICE("tools")},         {.key = SLICE("tool_choice")},
+      {.key = SLICE("output_format")}, {.key = SLICE("output_config")}, {.key = SLICE("max_tokens")}};
   struct json_fault fault;
   *why = (struct sim_refusal){.status = 400};
   if (http_header_of(head, SLICE("anthropic-version")).len == 0)
@@ -69,7 +69,8 @@ static bool read(struct slice body, const struct http_head *head, struct sim_ask
   ask->stream = f[STREAM].raw.ptr != NULL && f[STREAM].kind == JSON_TRUE;
   if (f[TOOLS].raw.ptr != NULL && f[TOOLS].kind == JSON_ARRAY) ask->tools = f[TOOLS].raw;
   read_choice(f[CHOICE].raw, ask);
-  if (f[FORMAT].raw.ptr != NULL) ask->schema = sim_json_get(f[FORMAT].raw, "schema");
+  struct slice format = f[CONFIG].raw.ptr != NULL ? sim_json_get(f[CONFIG].raw, "format") : f[FORMAT].raw;
+  if (format.ptr != NULL) ask->schema = sim_json_get(format, "schema");
   read_messages(f[MESSAGES].raw, ask);
   ask->input_tokens = (f[MESSAGES].raw.len + f[SYSTEM].raw.len + ask->tools.len) / 4;
   return true;

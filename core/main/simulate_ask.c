@@ -56,23 +56,28 @@ struct slice sim_ask_text(struct slice content, struct arena *arena) {
   return whole;
 }
 
-struct slice sim_ask_directive(struct slice content, struct arena *arena) {
+/* What stands in the first directive of JSON text, decoded; ptr NULL when there is none. */
+static struct slice directive_in(struct slice raw, struct arena *arena) {
   static const struct slice opening = SLICE_INIT("[[simulate");
-  struct slice raw;
-  while (sim_ask_text_next(&content, &raw)) {
-    struct slice left = raw;
-    /* By the rare byte: prompts of 100 KB hold few brackets. */
-    for (ptrdiff_t at; (at = slice_find_byte(left, '[')) >= 0; left = slice_from(left, (size_t)at + 1)) {
-      struct slice here = slice_from(left, (size_t)at);
-      if (!slice_starts(here, opening)) continue;
-      here = slice_from(here, opening.len);
-      ptrdiff_t end = slice_find(here, SLICE("]]"));
-      if (end < 0) break;
-      struct slice quoted = arena_join(arena, (struct slice[]){SLICE("\""), {here.ptr, (size_t)end}, SLICE("\"")}, 3);
-      return sim_json_text(arena, quoted);
-    }
+  /* By the rare byte: prompts of 100 KB hold few brackets. */
+  for (ptrdiff_t at; (at = slice_find_byte(raw, '[')) >= 0; raw = slice_from(raw, (size_t)at + 1)) {
+    struct slice here = slice_from(raw, (size_t)at);
+    if (!slice_starts(here, opening)) continue;
+    here = slice_from(here, opening.len);
+    ptrdiff_t end = slice_find(here, SLICE("]]"));
+    if (end < 0) break;
+    struct slice quoted = arena_join(arena, (struct slice[]){SLICE("\""), {here.ptr, (size_t)end}, SLICE("\"")}, 3);
+    return sim_json_text(arena, quoted);
   }
   return (struct slice){0};
+}
+
+struct slice sim_ask_directive(const struct sim_ask *ask, struct arena *arena) {
+  struct slice content = ask->user, raw, words = {0};
+  for (unsigned i = ask->result_count; i > 0 && words.ptr == NULL; i--)
+    words = directive_in(ask->results[i - 1].content, arena);
+  while (words.ptr == NULL && sim_ask_text_next(&content, &raw)) words = directive_in(raw, arena);
+  return words;
 }
 
 bool sim_ask_calls(struct slice content, struct slice name) {

@@ -19,11 +19,14 @@ struct sim_result {
 };
 
 struct sim_ask {
-  struct slice model;  /* raw string */
-  struct slice user;   /* raw value: content of the last user message; ptr NULL when there is none */
-  struct slice tools;  /* raw array, or ptr NULL */
-  struct slice named;  /* raw string: the tool that tool_choice names */
-  struct slice schema; /* raw: the answer must be JSON of this schema; "{}" for any JSON */
+  struct slice model;       /* raw string */
+  char model_text[200];     /* where model is, when it was in the path */
+  struct slice stream_type; /* content-type of a stream; ptr NULL: server-sent events */
+  struct slice user;        /* raw value: content of the last user message; ptr NULL when there is none */
+  struct slice tools;       /* raw array, or ptr NULL */
+  struct slice named;       /* raw string: the tool that tool_choice names */
+  struct slice schema;    /* raw: the answer must be JSON of this schema, which may stand in a string; "{}": any JSON */
+  struct slice documents; /* raw array of what the answer may cite, or ptr NULL */
   struct sim_result results[SIM_RESULTS_MAX]; /* tool results since the last answer of the model */
   unsigned result_count;
   enum sim_tool_choice tool_choice;
@@ -40,8 +43,9 @@ bool sim_ask_text_next(struct slice *rest, struct slice *raw);
 struct slice sim_ask_words(struct slice content, unsigned words, struct arena *arena);
 /* All its text, decoded. */
 struct slice sim_ask_text(struct slice content, struct arena *arena);
-/* What stands between "[[simulate" and "]]" in a content value, decoded; ptr NULL when it holds no such thing. */
-struct slice sim_ask_directive(struct slice content, struct arena *arena);
+/* What stands between "[[simulate" and "]]" in the last tool result that holds such a thing, else in the last user
+ * message, decoded; ptr NULL when there is none. */
+struct slice sim_ask_directive(const struct sim_ask *ask, struct arena *arena);
 /* Whether it says "call NAME". name: decoded. */
 bool sim_ask_calls(struct slice content, struct slice name);
 

@@ -15,8 +15,9 @@ void sim_defaults_set(struct simulator *s, const struct sim_steer *steer) {
   struct sim_defaults *fresh = mem_new(struct sim_defaults);
   arena_init(&fresh->arena);
   fresh->steer = *steer;
-  struct slice *const texts[] = {&fresh->steer.type,  &fresh->steer.text,   &fresh->steer.thinking_text,
-                                 &fresh->steer.tools, &fresh->steer.finish, NULL};
+  struct slice *const texts[] = {
+      &fresh->steer.type,   &fresh->steer.text,   &fresh->steer.thinking_text, &fresh->steer.tools,
+      &fresh->steer.finish, &fresh->steer.header, &fresh->steer.provider,      NULL};
   for (struct slice *const *text = texts; *text != NULL; text++) **text = arena_copy(&fresh->arena, **text);
   pthread_mutex_lock(&s->lock);
   fresh->before = atomic_load(&s->defaults);
@@ -62,6 +63,7 @@ static void reset(struct sim_worker *w, struct exchange *x, struct buf *out) {
   memset(s->counts, 0, sizeof s->counts);
   pthread_mutex_unlock(&s->lock);
   atomic_store(&s->requests, 0);
+  atomic_store(&s->began_ns, 0);
   for (unsigned i = 0; i < s->worker_count; i++) sim_record_clear(s->recorders[i]);
   buf_text(out, "{\"ok\":true}\n");
   reply(x, 200, out);

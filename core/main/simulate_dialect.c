@@ -1,7 +1,13 @@
 /* simulate_dialect: the list of rows. Pure; any thread. */
 #include "main/simulate_dialect.h"
 
-const struct sim_dialect *const sim_dialects[SIM_DIALECTS] = {&sim_openai_chat, &sim_anthropic_messages};
+const struct sim_dialect *const sim_dialects[SIM_DIALECTS] = {
+    &sim_openai_chat,      &sim_openai_responses, &sim_anthropic_messages,
+    &sim_bedrock_converse, &sim_gemini,           &sim_cohere_chat};
+
+bool sim_dialect_takes(const struct sim_dialect *d, struct slice path) {
+  return d->takes != NULL ? d->takes(path) : slice_ends(path, d->path_end);
+}
 
 const struct sim_dialect *sim_dialect_named(const char *name) {
   for (unsigned i = 0; i < SIM_DIALECTS; i++)

@@ -25,8 +25,9 @@ struct sim_refusal {
 };
 
 struct sim_dialect {
-  const char *name;      /* "openai.chat" */
-  struct slice path_end; /* how the path of a chat request ends */
+  const char *name;                 /* "openai.chat" */
+  struct slice path_end;            /* how the path of a chat request ends */
+  bool (*takes)(struct slice path); /* in place of path_end, where a path holds more; also of models. NULL: path_end */
   /* Reads a validated body. false with a refusal as the provider words it. */
   bool (*read)(struct slice body, const struct http_head *head, struct sim_ask *ask, struct sim_refusal *why);
   /* The next declared tool: raw name and raw schema. *rest starts as ask.tools. */
@@ -46,11 +47,13 @@ struct sim_dialect {
   void (*models)(struct buf *out); /* the body of GET /v1/models */
 };
 
-extern const struct sim_dialect sim_openai_chat, sim_anthropic_messages;
+extern const struct sim_dialect sim_openai_chat, sim_openai_responses, sim_anthropic_messages, sim_bedrock_converse,
+    sim_gemini, sim_cohere_chat;
 
-enum { SIM_DIALECTS = 2 };
+enum { SIM_DIALECTS = 6 };
 extern const struct sim_dialect *const sim_dialects[SIM_DIALECTS];
 
+bool sim_dialect_takes(const struct sim_dialect *d, struct slice path);
 /* Row of a name, or NULL. */
 const struct sim_dialect *sim_dialect_named(const char *name);
 

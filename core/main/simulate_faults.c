@@ -1,6 +1,10 @@
 /* simulate_faults: rows and the draw. The counts of fail_first are shared by all workers. */
 #include "main/simulate_faults.h"
 
+#include <time.h>
+
+enum { FILLER_LINE_BYTES = 64, MS_PER_S = 1000 };
+
 static const struct {
   size_t offset; /* of the moment in struct sim_steer */
   enum sim_act act;
@@ -19,14 +23,16 @@ enum sim_act sim_faults_at(const struct sim_steer *steer, enum sim_moment moment
 
 static bool any_fault(const struct sim_steer *steer) {
   return steer->status >= 400 || steer->stall || steer->close || steer->reset || steer->error_event ||
-         steer->malformed || steer->cut_at != SIM_UNSET;
+         steer->malformed || steer->cut_at != SIM_UNSET || steer->corrupt_at != SIM_UNSET || steer->header_bytes > 0 ||
+         steer->gzip_bytes > 0 || steer->drip_ms > 0;
 }
 
 static void take_out(struct sim_steer *steer) {
   steer->status = 0;
   steer->stall = steer->close = steer->reset = steer->error_event = SIM_NEVER;
   steer->malformed = SIM_WELL_FORMED;
-  steer->cut_at = steer->retry_after = SIM_UNSET;
+  steer->cut_at = steer->corrupt_at = steer->retry_after = SIM_UNSET;
+  steer->header_bytes = steer->gzip_bytes = steer->drip_ms = 0;
 }
 
 static uint64_t hash(uint64_t seed, struct slice s) {
@@ -54,6 +60,32 @@ void sim_faults_draw(struct simulator *s, struct sim_steer *steer, uint64_t numb
   if (share) strikes |= (double)(sim_mix(s->seed, number) >> 11) * 0x1p-53 < steer->fail;
   if (!strikes) take_out(steer);
   else if (!any_fault(steer)) steer->status = 500;
+}
+
+static void put_retry_after(const struct sim_steer *steer, struct buf *out) {
+  char date[40];
+  struct tm day;
+  time_t then = time(NULL) + (time_t)steer->retry_after;
+  switch ((enum sim_retry_form)steer->retry_form) {
+  case SIM_RETRY_SECONDS: buf_fill(out, "retry-after: %llu\r\n", (unsigned long long)steer->retry_after); break;
+  case SIM_RETRY_MS:
+    buf_fill(out, "retry-after-ms: %llu\r\n", (unsigned long long)steer->retry_after * MS_PER_S);
+    break;
+  case SIM_RETRY_DATE: /* RFC 9110 5.6.7; the process stays in the C locale */
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&then, &day));
+    buf_fill(out, "retry-after: %s\r\n", date);
+    break;
+  }
+}
+
+void sim_faults_put_headers(const struct sim_steer *steer, struct buf *out) {
+  if (steer->retry_after != SIM_UNSET) put_retry_after(steer, out);
+  if (steer->header.len > 0) {
+    buf_slice(out, steer->header);
+    buf_text(out, "\r\n");
+  }
+  for (uint64_t left = steer->header_bytes; left > 0; left -= left < FILLER_LINE_BYTES ? left : FILLER_LINE_BYTES)
+    buf_text(out, "x-filler: ffffffffffffffffffffffffffffffffffffffffffffffffffff\r\n");
 }
 
 static const struct slice proxy_page =

@@ -12,6 +12,8 @@ void sim_faults_draw(struct simulator *s, struct sim_steer *steer, uint64_t numb
                      struct slice model);
 /* What happens at that moment. */
 enum sim_act sim_faults_at(const struct sim_steer *steer, enum sim_moment moment);
+/* Header lines that faults add: retry-after in its forms, one of the asker's own, filler. */
+void sim_faults_put_headers(const struct sim_steer *steer, struct buf *out);
 /* Spoils out from byte `from` on (one streamed event, or a whole body) as malformed= says. */
 void sim_faults_spoil(const struct sim_steer *steer, bool stream, struct buf *out, size_t from);
 

@@ -4,14 +4,17 @@
  *     ready ─▶ WAITING ──latency──▶ head ─┬─▶ whole body ─▶ OVER
  *                                         └─▶ STREAMING ─▶ OVER
  *     a stall from any of these: SILENT, until the client leaves
+ *     drip_ms: the body is made at once, then DRIPPING ─▶ OVER
  *
  * It does NOT know dialects: their rows write the bytes (simulate_dialect.h). */
 #include "base/clock.h"
 #include "base/must.h"
+#include "main/simulate_embeddings.h"
 #include "main/simulate_faults.h"
+#include "main/simulate_gzip.h"
 #include "wire/url.h"
 
-enum phase { WAITING, STREAMING, SILENT, OVER };
+enum phase { WAITING, STREAMING, DRIPPING, SILENT, OVER };
 
 enum { BATCH_BYTES = 32768, NS_PER_MS = 1000000, DIALECT_STATUS = 529 };
 
@@ -27,13 +30,14 @@ struct play {
   struct sim_step step;       /* the next one */
   uint64_t delta;             /* its number within its block */
   uint64_t deltas_out;        /* of all blocks */
-  uint64_t body_bytes;        /* written of a stream */
+  uint64_t body_bytes;        /* written of a stream, and of what drips */
+  struct buf drip;            /* the body that drips */
   uint64_t arrived_ns, due_ns, pinged_ns;
   int64_t received_ms;
   unsigned status;  /* of the head written; 0 before */
   enum sim_end end; /* when we ended it ourselves */
   uint8_t phase;    /* enum phase */
-  bool stream, models;
+  bool stream, models, embeds;
   bool head_out, blocked, middle_passed;
 };
 
@@ -59,9 +63,15 @@ static bool read_path(struct play *p, struct slice *path, struct err *e) {
 
 static void choose_dialect(struct play *p, const struct http_head *head, struct slice path) {
   const struct sim_dialect *only = p->worker->simulator->only;
+  const struct sim_dialect *embeds = sim_embeddings_dialect(path);
+  p->embeds = embeds != NULL && (only == NULL || only == embeds);
+  if (p->embeds) {
+    p->dialect = embeds;
+    return;
+  }
   p->models = slice_ends(path, SLICE("/models"));
   for (unsigned i = 0; i < SIM_DIALECTS; i++)
-    if ((only == NULL || only == sim_dialects[i]) && slice_ends(path, sim_dialects[i]->path_end))
+    if ((only == NULL || only == sim_dialects[i]) && sim_dialect_takes(sim_dialects[i], path))
       p->dialect = sim_dialects[i];
   if (p->dialect != NULL) return;
   bool anthropic = http_header_of(head, SLICE("anthropic-version")).len > 0;
@@ -90,6 +100,13 @@ static void steer_to_refusal(struct play *p, const struct http_head *head) {
         arena_join(&p->arena, (struct slice[]){SLICE("Refused for the key "), p->dialect->credential(head)}, 2);
 }
 
+/* Since the first request that a scenario saw, in ms. */
+static uint64_t scenario_ms(struct simulator *s, uint64_t now_ns) {
+  uint_fast64_t began = 0;
+  if (atomic_compare_exchange_strong(&s->began_ns, &began, now_ns)) return 0;
+  return now_ns > began ? (now_ns - began) / NS_PER_MS : 0;
+}
+
 /* Everything that decides the answer. false: a refusal, that no key of the steer bends any more. */
 static bool read_request(struct play *p, const struct http_head *head) {
   struct simulator *s = p->worker->simulator;
@@ -104,13 +121,19 @@ static bool read_request(struct play *p, const struct http_head *head) {
   if (p->models ? !reads : !slice_eq(head->method, SLICE("POST")))
     return refuse(p, 405, SLICE("The simulator does not serve this method on this path."));
   if (!p->models) {
-    if (!p->dialect->read(exchange_body(p->exchange), head, &ask, &p->refusal)) return false;
+    struct slice body = exchange_body(p->exchange);
+    bool valid = p->embeds ? sim_embeddings_read(path, body, &ask, &p->refusal)
+                           : p->dialect->read(body, head, &ask, &p->refusal);
+    if (!valid) return false;
     p->refusal.status = 0;
     p->stream = ask.stream;
-    struct slice words = sim_ask_directive(ask.user, &p->arena);
+    struct slice words = sim_ask_directive(&ask, &p->arena);
     if (words.ptr != NULL && !sim_steer_parse(&p->steer, words, &p->arena, &e))
       return refuse(p, 400, arena_copy(&p->arena, slice_text(e.text)));
   }
+  if (s->scenario != NULL && !p->models)
+    sim_scenario_bend(s->scenario, scenario_ms(s, p->arrived_ns), s->strike, sim_mix(s->seed, p->answer.number),
+                      &p->steer, &p->arena);
   sim_faults_draw(s, &p->steer, p->answer.number, head->path, ask.model);
   steer_to_refusal(p, head);
   if (p->refusal.status == 0 && !p->models) sim_answer_compose(&p->answer, &ask, &p->steer, p->dialect, &p->arena);
@@ -142,10 +165,8 @@ static void put_headers(struct play *p, struct slice content_type) {
   buf_slice(out, content_type);
   buf_text(out, "\r\n");
   p->dialect->headers(&p->answer, out);
-  if (p->steer.retry_after == SIM_UNSET) return;
-  buf_text(out, "retry-after: ");
-  buf_u64(out, p->steer.retry_after);
-  buf_text(out, "\r\n");
+  if (p->steer.gzip_bytes > 0 && p->refusal.status == 0) buf_text(out, "content-encoding: gzip\r\n");
+  sim_faults_put_headers(&p->steer, out);
 }
 
 /* Where the body in worker->out is cut, and how; its whole length when it is not. */
@@ -163,6 +184,45 @@ static size_t cut_whole(const struct play *p, enum sim_act *act) {
   return *act == SIM_CLOSE ? (size_t)p->steer.cut_at : bytes;
 }
 
+/* Hands worker->out to the client. false: not now, or not any more. */
+static bool flush(struct play *p) {
+  struct buf *out = &p->worker->out;
+  size_t bytes = out->len;
+  bool cut = p->steer.cut_at != SIM_UNSET && p->body_bytes + bytes > p->steer.cut_at;
+  if (cut) bytes = (size_t)(p->steer.cut_at - p->body_bytes);
+  if (p->steer.corrupt_at - p->body_bytes < bytes) out->ptr[p->steer.corrupt_at - p->body_bytes] ^= 1;
+  p->body_bytes += bytes;
+  bool room = exchange_write(p->exchange, slice_of(out->ptr, bytes));
+  out->len = 0;
+  if (cut) give_up(p, SIM_CLOSE);
+  else if (!room) p->blocked = true;
+  return room && !cut;
+}
+
+static void drip_on(struct play *p) {
+  struct slice left = slice_from(buf_view(&p->drip), p->body_bytes);
+  uint64_t piece = p->steer.drip_bytes > 0 ? p->steer.drip_bytes : 1;
+  p->worker->out.len = 0;
+  buf_append(&p->worker->out, left.ptr, left.len < piece ? left.len : (size_t)piece);
+  if (!flush(p) && p->phase == OVER) return;
+  p->due_ns += p->steer.drip_ms * NS_PER_MS;
+  if (p->body_bytes < p->drip.len) {
+    if (!p->blocked) arm(p);
+    return;
+  }
+  p->phase = OVER;
+  exchange_end(p->exchange);
+}
+
+/* What is in worker->out goes out piece by piece. */
+static void begin_drip(struct play *p) {
+  buf_slice(&p->drip, buf_view(&p->worker->out));
+  p->phase = DRIPPING;
+  p->steer.ping_ms = 0;
+  p->due_ns = loop_now_ns(p->worker->loop);
+  drip_on(p);
+}
+
 static void send_whole(struct play *p, unsigned status) {
   struct buf *out = &p->worker->out;
   enum sim_act act;
@@ -170,6 +230,12 @@ static void send_whole(struct play *p, unsigned status) {
   struct slice headers = buf_view(&p->worker->headers);
   p->status = status;
   p->phase = OVER;
+  if (p->steer.corrupt_at < bytes && p->steer.drip_ms == 0) out->ptr[p->steer.corrupt_at] ^= 1;
+  if (p->steer.drip_ms > 0) {
+    exchange_start_sized(p->exchange, status, headers, out->len);
+    begin_drip(p);
+    return;
+  }
   if (act == SIM_GO_ON) {
     exchange_reply(p->exchange, status, headers, &(struct iovec){out->ptr, out->len}, 1);
     return;
@@ -178,20 +244,6 @@ static void send_whole(struct play *p, unsigned status) {
   exchange_write(p->exchange, slice_of(out->ptr, bytes));
   if (act == SIM_STALL) p->phase = SILENT;
   else give_up(p, act);
-}
-
-/* Hands worker->out to the client. false: not now, or not any more. */
-static bool flush(struct play *p) {
-  struct buf *out = &p->worker->out;
-  size_t bytes = out->len;
-  bool cut = p->steer.cut_at != SIM_UNSET && p->body_bytes + bytes > p->steer.cut_at;
-  if (cut) bytes = (size_t)(p->steer.cut_at - p->body_bytes);
-  p->body_bytes += bytes;
-  bool room = exchange_write(p->exchange, slice_of(out->ptr, bytes));
-  out->len = 0;
-  if (cut) give_up(p, SIM_CLOSE);
-  else if (!room) p->blocked = true;
-  return room && !cut;
 }
 
 static void next_step(struct play *p) {
@@ -256,10 +308,11 @@ static void put_step(struct play *p) {
 static void stream_on(struct play *p) {
   struct buf *out = &p->worker->out;
   uint64_t now = loop_now_ns(p->worker->loop);
+  bool drips = p->steer.drip_ms > 0;
   out->len = 0;
   for (;;) {
     bool paced = p->step.kind == SIM_STEP_DELTA || p->step.kind == SIM_STEP_FINISH;
-    if (paced && p->due_ns > now) {
+    if (paced && p->due_ns > now && !drips) {
       if (out->len == 0 || flush(p)) arm(p);
       return;
     }
@@ -272,7 +325,11 @@ static void stream_on(struct play *p) {
     bool last = p->step.kind == SIM_STEP_END;
     next_step(p);
     if (last) break;
-    if (out->len >= BATCH_BYTES && !flush(p)) return;
+    if (out->len >= BATCH_BYTES && !drips && !flush(p)) return;
+  }
+  if (drips) {
+    begin_drip(p);
+    return;
   }
   flush(p);
   if (p->phase == OVER) return;
@@ -281,7 +338,8 @@ static void stream_on(struct play *p) {
 }
 
 static void begin_stream(struct play *p) {
-  put_headers(p, SLICE("text/event-stream; charset=utf-8"));
+  struct slice type = p->answer.stream_type;
+  put_headers(p, type.ptr != NULL ? type : SLICE("text/event-stream; charset=utf-8"));
   p->status = 200;
   p->phase = STREAMING;
   exchange_start(p->exchange, 200, buf_view(&p->worker->headers));
@@ -293,21 +351,29 @@ static void begin_stream(struct play *p) {
   stream_on(p);
 }
 
+static void put_embeddings(const struct play *p, struct buf *out) {
+  sim_embeddings_put(exchange_head(p->exchange)->path, exchange_body(p->exchange), &p->answer, out);
+}
+
 static void write_head(struct play *p) {
   enum sim_act act = sim_faults_at(&p->steer, SIM_AT_HEAD);
   if (act == SIM_STALL) p->phase = SILENT;
   else if (act != SIM_GO_ON) give_up(p, act);
   if (act != SIM_GO_ON) return;
-  bool spoiled = p->steer.malformed == SIM_BAD_CONTENT_TYPE;
-  if (p->stream && p->refusal.status == 0 && !spoiled) {
+  bool spoiled = p->steer.malformed == SIM_BAD_CONTENT_TYPE, zipped = p->steer.gzip_bytes > 0;
+  if (p->stream && p->refusal.status == 0 && !spoiled && !zipped) {
     begin_stream(p);
     return;
   }
   struct buf *out = &p->worker->out;
   out->len = 0;
-  put_headers(p, spoiled ? SLICE("text/html") : SLICE("application/json"));
+  put_headers(p, spoiled               ? SLICE("text/html")
+                 : zipped && p->stream ? SLICE("text/event-stream")
+                                       : SLICE("application/json"));
   if (p->refusal.status != 0) p->dialect->error(&p->answer, &p->refusal, out);
+  else if (zipped) sim_gzip_put_blanks(p->steer.gzip_bytes, out);
   else if (p->models) p->dialect->models(out);
+  else if (p->embeds) put_embeddings(p, out);
   else p->dialect->whole(&p->answer, out);
   if (p->steer.malformed != SIM_WELL_FORMED) sim_faults_spoil(&p->steer, false, out, 0);
   send_whole(p, p->refusal.status != 0 ? p->refusal.status : 200);
@@ -328,6 +394,7 @@ static void fired(void *owner) {
     if (!flush(p)) return;
   }
   if (p->phase == STREAMING && now >= p->due_ns) stream_on(p);
+  else if (p->phase == DRIPPING && now >= p->due_ns) drip_on(p);
   else arm(p);
 }
 
@@ -374,11 +441,18 @@ static void drained(void *owner, struct exchange *x) {
   if (p == NULL || !p->blocked) return;
   p->blocked = false;
   if (p->phase == STREAMING) stream_on(p);
+  else if (p->phase == DRIPPING) arm(p);
+}
+
+/* Whether 200 was said in front of something that no model made: a proxy's page, a bomb, an error before all content. */
+static bool made_nothing(const struct play *p) {
+  bool fails_first = p->stream && p->steer.error_event == SIM_AT_FIRST;
+  return fails_first || p->steer.malformed == SIM_BAD_CONTENT_TYPE || p->steer.gzip_bytes > 0;
 }
 
 /* Tokens of what was generated: all of a whole answer once its head is written, of a stream what was streamed. */
 static void bill(const struct play *p, struct sim_record *record) {
-  if (p->status != 200 || p->refusal.status != 0 || p->models) return;
+  if (p->status != 200 || p->refusal.status != 0 || p->models || made_nothing(p)) return;
   record->billed_input = p->answer.input_tokens;
   record->billed_output = p->answer.output_tokens;
   if (!p->stream || p->step.kind == SIM_STEP_FINISH || p->step.kind == SIM_STEP_END) return;
@@ -404,19 +478,20 @@ static void closed(void *owner, struct exchange *x, enum exchange_end why) {
   record.body = exchange_take_body(x);
   bill(p, &record);
   timer_clear(&p->timer);
+  buf_done(&p->drip);
   atomic_fetch_sub_explicit(&w->recorder.open, 1, memory_order_relaxed);
   sim_record_add(&w->recorder, &record);
   struct arena arena = p->arena;
   arena_done(&arena);
 }
 
-static void refusal(void *owner, struct exchange *x, struct slice path, const struct http_refusal *why, struct buf *headers,
-                    struct buf *body) {
+static void refusal(void *owner, struct exchange *x, struct slice path, const struct http_refusal *why,
+                    struct buf *headers, struct buf *body) {
   (void)x;
   struct sim_worker *w = owner;
   const struct sim_dialect *dialect = w->simulator->only;
   for (unsigned i = 0; i < SIM_DIALECTS && dialect == NULL; i++)
-    if (slice_ends(path, sim_dialects[i]->path_end)) dialect = sim_dialects[i];
+    if (sim_dialect_takes(sim_dialects[i], path)) dialect = sim_dialects[i];
   if (dialect == NULL) dialect = sim_dialects[0];
   struct sim_answer nothing = {.seed = w->simulator->seed};
   buf_text(headers, "content-type: application/json\r\n");

@@ -1,6 +1,8 @@
 /* simulate_schema: walks a schema by its required members only. Pure; any thread. */
 #include "main/simulate_schema.h"
 
+#include <strings.h>
+
 #include "main/simulate_json.h"
 #include "wire/json.h"
 
@@ -75,6 +77,11 @@ static void put_number(struct buf *out, struct slice schema) {
   else buf_byte(out, '1');
 }
 
+/* In lower case, or in upper case as Gemini's schemas have it. */
+static bool is_type(struct slice raw, const char *name) {
+  return raw.len == strlen(name) + 2 && *raw.ptr == '"' && strncasecmp(raw.ptr + 1, name, raw.len - 2) == 0;
+}
+
 static void put_value(struct buf *out, struct slice schema, struct slice root, unsigned depth) {
   if (schema.len == 0 || *schema.ptr != '{' || depth > DEPTH_MAX) {
     buf_text(out, schema.len > 0 && *schema.ptr == '{' ? "null" : "{}");
@@ -102,11 +109,11 @@ static void put_value(struct buf *out, struct slice schema, struct slice root, u
     }
   struct slice type = sim_json_get(schema, "type");
   if (type.len > 0 && *type.ptr == '[') type = first_of(type);
-  if (sim_json_is(type, "string")) put_string(out, schema);
-  else if (sim_json_is(type, "integer") || sim_json_is(type, "number")) put_number(out, schema);
-  else if (sim_json_is(type, "boolean")) buf_text(out, "true");
-  else if (sim_json_is(type, "array")) put_array(out, schema, root, depth);
-  else if (sim_json_is(type, "null")) buf_text(out, "null");
+  if (is_type(type, "string")) put_string(out, schema);
+  else if (is_type(type, "integer") || is_type(type, "number")) put_number(out, schema);
+  else if (is_type(type, "boolean")) buf_text(out, "true");
+  else if (is_type(type, "array")) put_array(out, schema, root, depth);
+  else if (is_type(type, "null")) buf_text(out, "null");
   else put_object(out, schema, root, depth);
 }
 

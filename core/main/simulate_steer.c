@@ -5,11 +5,16 @@
 #include <stdlib.h>
 
 #include "base/suggest.h"
+#include "wire/http.h"
 
-const struct sim_steer sim_steer_none = {
-    .answer_bytes = SIM_UNSET, .retry_after = SIM_UNSET, .cut_at = SIM_UNSET, .fail = -1};
+const struct sim_steer sim_steer_none = {.answer_bytes = SIM_UNSET,
+                                         .retry_after = SIM_UNSET,
+                                         .cut_at = SIM_UNSET,
+                                         .corrupt_at = SIM_UNSET,
+                                         .drip_bytes = 1,
+                                         .fail = -1};
 
-enum kind { NUMBER, STATUS, FLAG, SHARE, TEXT, MOMENT, MALFORMED };
+enum kind { NUMBER, STATUS, FLAG, SHARE, TEXT, HEADER, MOMENT, MALFORMED, RETRY_FORM };
 
 struct row {
   const char *key;
@@ -39,6 +44,8 @@ static const struct row rows[] = {
     ROW(no_usage, FLAG, 0, "leave usage out"),
     ROW(status, STATUS, 599, "answer with the provider's own error for this status"),
     ROW(retry_after, NUMBER, 86400, "with a retry-after header of this many seconds"),
+    ROW(retry_form, RETRY_FORM, 0, "how retry_after is told: seconds, date, ms (retry-after-ms)"),
+    ROW(header, HEADER, 0, "one more header of the answer, \"name: value\""),
     ROW(type, TEXT, 0, "the error's type, e.g. insufficient_quota"),
     ROW(quote_key, FLAG, 0, "the error's message quotes the whole credential it received"),
     ROW(stall, MOMENT, 0, "go silent at head, first_event, middle or end"),
@@ -46,7 +53,13 @@ static const struct row rows[] = {
     ROW(reset, MOMENT, 0, "reset the connection (RST) there"),
     ROW(error_event, MOMENT, 0, "an error event inside the 200 stream there, then its end"),
     ROW(cut_at, NUMBER, 1073741824, "close after this many bytes of the body"),
+    ROW(corrupt_at, NUMBER, 1073741824, "one bit of the body's byte with this number is turned"),
     ROW(malformed, MALFORMED, 0, "json, sse or content_type"),
+    ROW(drip_ms, NUMBER, 3600000, "the body drips: a piece this often, however it was to be paced"),
+    ROW(drip_bytes, NUMBER, 1073741824, "how large a piece is; default 1"),
+    ROW(header_bytes, NUMBER, 67108864, "so many bytes of filler headers in the head"),
+    ROW(gzip_bytes, NUMBER, 1073741824, "the body is a gzip of so many blanks, though identity was asked for"),
+    ROW(provider, TEXT, 0, "the name by which the phases of a scenario strike or spare this request"),
     ROW(fail, SHARE, 0, "this share of requests (0..1) gets the faults named (status 500 if none); the others none"),
     ROW(fail_first, NUMBER, 1000000000, "the first N requests of a path and model get the faults; the others none"),
 };
@@ -59,7 +72,8 @@ static const struct {
 } moments[] = {{"head", SIM_AT_HEAD},   {"1", SIM_AT_HEAD},        {"first_event", SIM_AT_FIRST},
                {"first", SIM_AT_FIRST}, {"middle", SIM_AT_MIDDLE}, {"end", SIM_AT_END},
                {"0", SIM_NEVER},        {"never", SIM_NEVER}};
-static const char *const malformed_words[] = {"0", "json", "sse", "content_type"};
+static const char *const malformed_words[] = {"0", "json", "sse", "content_type", NULL};
+static const char *const retry_words[] = {"seconds", "date", "ms", NULL};
 
 static bool wrong_value(struct err *e, const struct row *row, struct slice value, const char *wanted) {
   return err_set(e, "%s=%.*s: expected %s", row->key, (int)(value.len < 60 ? value.len : 60), value.ptr, wanted);
@@ -107,13 +121,24 @@ static bool set_moment(uint8_t *out, const struct row *row, struct slice value, 
   return wrong_value(e, row, value, "head, first_event, middle or end");
 }
 
-static bool set_malformed(uint8_t *out, const struct row *row, struct slice value, struct err *e) {
-  for (size_t i = 0; i < sizeof malformed_words / sizeof *malformed_words; i++)
-    if (slice_eq(value, slice_text(malformed_words[i]))) {
-      *out = (uint8_t)i;
+static bool set_word(uint8_t *out, const struct row *row, const char *const *words, const char *wanted,
+                     struct slice value, struct err *e) {
+  for (uint8_t i = 0; words[i] != NULL; i++)
+    if (slice_eq(value, slice_text(words[i]))) {
+      *out = i;
       return true;
     }
-  return wrong_value(e, row, value, "json, sse or content_type");
+  return wrong_value(e, row, value, wanted);
+}
+
+static bool set_header(struct slice *out, const struct row *row, struct slice value, struct arena *arena,
+                       struct err *e) {
+  ptrdiff_t colon = slice_find_byte(value, ':');
+  bool good = value.len == 0 || (colon > 0 && http_is_token(slice_of(value.ptr, (size_t)colon)) &&
+                                 http_is_field_value(slice_trim(slice_from(value, (size_t)colon + 1))));
+  if (!good) return wrong_value(e, row, value, "a header such as \"x-a: b\"");
+  *out = arena_copy(arena, value);
+  return true;
 }
 
 static const struct row *row_of(struct slice key) {
@@ -138,14 +163,16 @@ bool sim_steer_set(struct sim_steer *s, struct slice key, struct slice value, st
   const struct row *row = row_of(key);
   if (row == NULL) return unknown_key(key, e);
   void *field = (char *)s + row->offset;
-  if (value.len == 0 && row->kind != TEXT) value = SLICE("1");
+  if (value.len == 0 && row->kind != TEXT && row->kind != HEADER) value = SLICE("1");
   switch (row->kind) {
   case NUMBER: return set_number(field, row, value, e);
   case STATUS: return set_status(field, row, value, e);
   case FLAG: return set_flag(field, row, value, e);
   case SHARE: return set_share(field, row, value, e);
   case MOMENT: return set_moment(field, row, value, e);
-  case MALFORMED: return set_malformed(field, row, value, e);
+  case MALFORMED: return set_word(field, row, malformed_words, "json, sse or content_type", value, e);
+  case RETRY_FORM: return set_word(field, row, retry_words, "seconds, date or ms", value, e);
+  case HEADER: return set_header(field, row, value, arena, e);
   case TEXT: *(struct slice *)field = arena_copy(arena, value);
   }
   return true;

@@ -23,6 +23,10 @@ enum sim_moment {
 
 enum sim_malformed { SIM_WELL_FORMED, SIM_BAD_JSON, SIM_BAD_SSE, SIM_BAD_CONTENT_TYPE };
 
+/* How retry_after is told: a number of seconds, an HTTP date, or retry-after-ms as OpenAI's and Anthropic's SDKs know.
+ */
+enum sim_retry_form { SIM_RETRY_SECONDS, SIM_RETRY_DATE, SIM_RETRY_MS };
+
 #define SIM_UNSET UINT64_MAX /* numbers for which 0 means something */
 
 struct sim_steer {
@@ -33,12 +37,19 @@ struct sim_steer {
   uint64_t status;      /* 0: 200 */
   uint64_t retry_after; /* seconds; SIM_UNSET: no header */
   uint64_t cut_at;      /* bytes of the body; SIM_UNSET: not cut */
+  uint64_t corrupt_at;  /* byte of the body; SIM_UNSET: none */
   uint64_t fail_first;
+  uint64_t drip_ms, drip_bytes;                          /* a piece of the body each drip_ms; 0: as it is made */
+  uint64_t header_bytes;                                 /* filler in the head */
+  uint64_t gzip_bytes;                                   /* the body is a gzip of so many blanks; 0: as it is */
   double fail;                                           /* share of requests; below 0: not set */
   struct slice type, text, thinking_text, tools, finish; /* empty: not set */
+  struct slice header;                                   /* "name: value" */
+  struct slice provider;                                 /* by whose name a scenario strikes */
   bool thinking, no_usage, echo, quote_key;
   uint8_t stall, reset, close, error_event; /* enum sim_moment */
   uint8_t malformed;                        /* enum sim_malformed */
+  uint8_t retry_form;                       /* enum sim_retry_form */
 };
 
 extern const struct sim_steer sim_steer_none;

@@ -9,6 +9,7 @@
 #include "io/server.h"
 #include "main/simulate_dialect.h"
 #include "main/simulate_record.h"
+#include "main/simulate_scenario.h"
 #include "main/simulate_steer.h"
 
 enum { SIM_WORKERS_MAX = 64, SIM_COUNTS = 1024 };
@@ -31,6 +32,9 @@ struct sim_worker;
 struct simulator {
   const struct sim_dialect *only; /* NULL: all */
   struct slice key;               /* len 0: none is asked for */
+  struct sim_scenario *scenario;  /* NULL: none */
+  struct slice strike;            /* whom its phases strike that name nobody; empty: everybody */
+  atomic_uint_fast64_t began_ns;  /* the scenario's first request; 0: none yet */
   uint64_t seed;
   struct sim_steer given; /* as on the command line, for /simulate/reset */
   _Atomic(struct sim_defaults *) defaults;

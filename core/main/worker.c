@@ -8,7 +8,7 @@
 #include "gate/request.h"
 #include "script/load.h"
 
-enum { LOOK_MS = 20, COUNT_MS = 1000 };
+enum { LOOK_MS = 20, RELIEVE_MS = 50, COUNT_MS = 1000 };
 
 static atomic_uint restless_workers;
 
@@ -50,7 +50,10 @@ static void look(void *owner) {
   struct worker *w = owner;
   atomic_store_explicit(&w->gate->meter->connections, listener_connections(w->listener), memory_order_relaxed);
   if (!w->gate->draining) {
-    timer_set_ms(&w->drain_timer, tidy(w));
+    uint64_t now_ns = clock_ns();
+    if (now_ns >= w->tidy_due_ns) w->tidy_due_ns = now_ns + tidy(w) * UINT64_C(1000000);
+    uint64_t left_ms = (w->tidy_due_ns - now_ns) / 1000000;
+    timer_set_ms(&w->drain_timer, admission_relieve(w->gate) && left_ms > RELIEVE_MS ? RELIEVE_MS : left_ms);
     return;
   }
   bool late = clock_ns() >= w->drain_due_ns;
@@ -62,8 +65,11 @@ static void look(void *owner) {
       request_shut(list_item(at, struct request, link), &f);
     }
   }
-  /* What was refused just now still has to reach its client. */
-  bool over = w->gate->request_count == 0 || clock_ns() >= w->drain_due_ns + 1000000000u;
+  /* Who is idle may be about to send a request; and what was refused just now still has to reach its client. */
+  bool busy = w->gate->request_count > 0;
+  if (busy) w->grace_due_ns = clock_ns() + LISTENER_GRACE_MS * UINT64_C(1000000);
+  bool idle = !busy && (listener_connections(w->listener) == 0 || clock_ns() >= w->grace_due_ns);
+  bool over = idle || clock_ns() >= w->drain_due_ns + 1000000000u;
   if (over && w->drained != NULL) {
     void (*drained)(void *) = w->drained;
     w->drained = NULL;
@@ -72,14 +78,13 @@ static void look(void *owner) {
   if (!over) timer_set_ms(&w->drain_timer, LOOK_MS);
 }
 
-bool worker_init(struct worker *w, unsigned number, const char *address, struct tls_identity *tls,
-                 const struct server_limits *limits, struct trace_log *traces, struct err *e) {
+void worker_init(struct worker *w, unsigned number, const int *fds, unsigned fd_count, struct tls_identity *tls,
+                 const struct server_limits *limits, struct trace_log *traces) {
   *w = (struct worker){.number = number, .tls = tls};
   w->loop = loop_new();
   w->gate = gate_new(w->loop, number, traces);
-  w->listener = listener_open(w->loop, address, true, tls, limits, gate_service(), w->gate, e);
+  w->listener = listener_open_on(w->loop, fds, fd_count, tls, limits, gate_service(), w->gate);
   timer_init(&w->drain_timer, w->loop, look, w);
-  return w->listener != NULL;
 }
 
 static void *run(void *argument) {
@@ -109,6 +114,8 @@ static void adopt(void *owner, void *argument) {
   if (g->scripts != NULL) load_attach(g->scripts[w->number], w->gate);
   gate_adopt(w->gate, g);
   gate_server_limits(g->config, &limits);
+  atomic_store(&w->drain_ms, g->config->drain_ms);
+  atomic_store(&w->drain_delay_ms, g->config->drain_delay_ms);
   listener_limits(w->listener, &limits);
 }
 
@@ -120,6 +127,7 @@ static void drain(void *owner, void *argument) {
   struct worker *w = owner;
   (void)argument;
   w->gate->draining = true;
+  w->grace_due_ns = clock_ns() + LISTENER_GRACE_MS * UINT64_C(1000000);
   listener_stop(w->listener);
   timer_set_ms(&w->drain_timer, 1);
 }
@@ -129,6 +137,23 @@ void worker_drain(struct worker *w, uint32_t drain_ms, void (*drained)(void *own
   w->drained = drained;
   w->owner = owner;
   loop_post(w->loop, drain, w, NULL);
+}
+
+static void say_close(void *owner, void *argument) {
+  (void)argument;
+  listener_say_close(((struct worker *)owner)->listener);
+}
+
+void worker_say_close(struct worker *w) {
+  loop_post(w->loop, say_close, w, NULL);
+}
+
+static void pinged(void *owner, void *argument) {
+  atomic_store(&((struct worker *)owner)->beat, (uint32_t)(uintptr_t)argument);
+}
+
+void worker_ping(struct worker *w, uint32_t beat) {
+  loop_post(w->loop, pinged, w, (void *)(uintptr_t)beat);
 }
 
 static void stop(void *owner, void *argument) {

@@ -7,14 +7,18 @@
 
 #include "base/memory.h"
 #include "base/suggest.h"
+#include "gate/signer.h"
 #include "script/check.h"
 #include "script/plain_table.h"
 #include "script/run.h"
 #include "script/sandbox.h"
+#include "script/script_files.h"
+#include "script/script_report.h"
 
 struct reading_file {
   struct slice text;
   const char *name;
+  const struct sandbox_sources *modules;
   struct value *tree;
   struct err *e;
   bool fine;
@@ -22,7 +26,7 @@ struct reading_file {
 
 static int enter(lua_State *L, void *owner) {
   struct reading_file *f = owner;
-  sandbox_load(L, f->text, f->name, NULL); /* chunk */
+  sandbox_load(L, f->text, f->name, f->modules); /* chunk */
   return 0;
 }
 
@@ -47,7 +51,7 @@ char **adapter_file_names(const char *script_root) {
   DIR *d = opendir(path);
   for (struct dirent *entry; d != NULL && (entry = readdir(d)) != NULL;) {
     struct slice name = slice_text(entry->d_name);
-    if (!slice_ends(name, SLICE(".lua")) || slice_eq(name, SLICE("prices.lua"))) continue;
+    if (!slice_ends(name, SLICE(".lua"))) continue;
     names = mem_resize(names, (count + 2) * sizeof *names);
     names[count++] = mem_text(name.ptr, name.len - 4);
     names[count] = NULL;
@@ -69,6 +73,9 @@ static void set_auth(struct adapter *a, const struct value *auth) {
     name = header->text.ptr;
     before = "";
   } else if (auth != NULL && auth->kind == VALUE_TEXT && slice_eq(auth->text, SLICE("none"))) {
+    return;
+  } else if (auth != NULL && auth->kind == VALUE_TEXT && signer_named(auth->text) != NULL) {
+    a->signer = signer_named(auth->text);
     return;
   } else if (auth != NULL && auth->kind == VALUE_TEXT && !slice_eq(auth->text, SLICE("bearer"))) {
     name = auth->text.ptr;
@@ -99,22 +106,85 @@ static bool take_errors(struct adapter *a, const struct value *errors, const cha
   return true;
 }
 
+static bool no_dialect(const char *key, int line, const char *file, struct err *e) {
+  char names[160];
+  size_t at = 0;
+  for (enum dialect_id i = 0; i < DIALECT_COUNT; i++)
+    at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", dialect_of(i)->name);
+  return err_set(e, "%s:%d: %s must be one of: %s", file, line, key, names);
+}
+
+/* A name, or a list of names whose first is the usual one. */
+static bool take_dialects(const struct value *v, const char *key, const char *file, const struct dialect **first,
+                          uint32_t *all, struct err *e) {
+  uint32_t count = v->kind == VALUE_LIST ? v->count : 1;
+  *first = NULL;
+  *all = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    const struct value *one = v->kind == VALUE_LIST ? &v->items[i] : v;
+    const struct dialect *d = one->kind == VALUE_TEXT ? dialect_named(one->text) : NULL;
+    if (d == NULL) break;
+    if (*first == NULL) *first = d;
+    *all |= 1u << dialect_index(d);
+    if (i + 1 == count) return true;
+  }
+  return no_dialect(key, v->line, file, e);
+}
+
+static bool take_dialect_rules(struct adapter *a, const struct value *rules, const char *file, struct err *e) {
+  for (uint32_t i = 0; rules != NULL && i < rules->count; i++) {
+    const struct value *v = &rules->items[i], *prefix = value_get(v, "prefix"), *dialects = value_get(v, "dialects");
+    struct dialect_rule rule;
+    if (prefix == NULL || prefix->kind != VALUE_TEXT || dialects == NULL)
+      return err_set(e, "%s:%d: model_dialects[%u] must be { prefix = \"…\", dialects = { … } }", file, v->line, i + 1);
+    if (!take_dialects(dialects, "model_dialects[].dialects", file, &rule.first, &rule.dialects, e)) return false;
+    rule.prefix = mem_text(prefix->text.ptr, prefix->text.len);
+    a->dialect_rules = mem_resize(a->dialect_rules, (a->dialect_rule_count + 1) * sizeof *a->dialect_rules);
+    a->dialect_rules[a->dialect_rule_count++] = rule;
+  }
+  return true;
+}
+
+static void take_paths(struct adapter *a, const struct value *paths) {
+  a->path = copy_text(paths, "chat");
+  a->stream_path = copy_text(paths, "chat_stream");
+  for (enum dialect_id i = 0; i < DIALECT_COUNT; i++) {
+    char stream[64];
+    snprintf(stream, sizeof stream, "%s_stream", dialect_of(i)->name);
+    a->paths[i] = copy_text(paths, dialect_of(i)->name);
+    a->stream_paths[i] = copy_text(paths, stream);
+  }
+  for (uint32_t i = 0; paths != NULL && paths->kind == VALUE_TABLE && i < paths->count; i++) {
+    const struct value_field *field = &paths->fields[i];
+    a->other_paths = mem_resize(a->other_paths, (a->other_path_count + 1) * sizeof *a->other_paths);
+    a->other_paths[a->other_path_count++] = (struct adapter_path){
+        mem_text(field->key.ptr, field->key.len), mem_text(field->value.text.ptr, field->value.text.len)};
+  }
+}
+
 static struct adapter *take(const struct value *tree, const char *name, const char *file, struct err *e) {
-  const struct value *dialect = value_get(tree, "dialect"), *headers = value_get(tree, "headers"),
-                     *models = value_get(tree, "models"), *paths = value_get(tree, "paths"),
+  const struct value *dialect = value_get(tree, "dialect"), *dialects = value_get(tree, "dialects"),
+                     *headers = value_get(tree, "headers"), *models = value_get(tree, "models"),
                      *quirks = value_get(tree, "quirks");
-  const struct dialect *d = dialect ? dialect_named(dialect->text) : NULL;
-  if (d == NULL) {
-    err_set(e, "%s:%d: dialect must be one of: openai.chat, anthropic.messages", file,
-            dialect ? dialect->line : tree->line);
+  const struct dialect *first;
+  uint32_t all;
+  if (dialects == NULL) dialects = dialect;
+  if (dialects == NULL) {
+    no_dialect("dialect", tree->line, file, e);
     return NULL;
   }
+  if (!take_dialects(dialects, dialects == dialect ? "dialect" : "dialects", file, &first, &all, e)) return NULL;
   struct adapter *a = mem_new(struct adapter);
   a->name = mem_text(name, strlen(name));
-  a->dialect = d;
+  a->dialect = first;
+  a->dialects = all;
+  if (!take_dialect_rules(a, value_get(tree, "model_dialects"), file, e)) {
+    config_free_adapter(a);
+    return NULL;
+  }
   a->base_url = copy_text(tree, "base_url");
   a->environment = copy_text(tree, "environment");
-  a->path = copy_text(paths, "chat");
+  take_paths(a, value_get(tree, "paths"));
   set_auth(a, value_get(tree, "auth"));
   struct buf lines = {0};
   for (uint32_t i = 0; headers != NULL && i < headers->count; i++)
@@ -129,8 +199,14 @@ static struct adapter *take(const struct value *tree, const char *name, const ch
   a->rewrites_request = value_get(tree, "request") != NULL;
   a->rewrites_response = value_get(tree, "response") != NULL;
   a->rewrites_event = value_get(tree, "event") != NULL;
+  a->doc = copy_text(tree, "doc");
+  a->catalogue = copy_text(tree, "catalogue");
+  const struct value *tells_cost = value_get(tree, "tells_cost");
+  a->tells_cost = tells_cost != NULL && tells_cost->boolean;
   const struct value *stream_usage = value_get(quirks, "stream_usage");
-  a->stream_usage = d == &dialect_openai_chat && (stream_usage == NULL || stream_usage->boolean);
+  a->stream_usage = (all >> DIALECT_OPENAI_CHAT & 1) && (stream_usage == NULL || stream_usage->boolean);
+  const struct value *usage_nulls = value_get(quirks, "usage_nulls");
+  a->usage_nulls = usage_nulls != NULL && usage_nulls->boolean;
   return a;
 }
 
@@ -149,6 +225,24 @@ static void unknown(const char *script_root, const char *name, struct err *e) {
         name, list);
   for (size_t i = 0; i < count; i++) mem_free(names[i]);
   mem_free(names);
+}
+
+bool adapter_file_is_on(const char *script_root, const char *name, struct sources *sources) {
+  static const struct slice key = SLICE_INIT("\n  environment = \"");
+  char path[1024], variable[128];
+  struct slice text;
+  struct err ignored;
+  snprintf(path, sizeof path, "%s/adapters/%s.lua", script_root, name);
+  if (!sources_read(sources, path, &text, &ignored)) return false;
+  ptrdiff_t at = slice_find(text, key);
+  if (at < 0) return false;
+  struct slice rest = slice_from(text, (size_t)at + key.len);
+  ptrdiff_t end = slice_find_byte(rest, '"');
+  if (end <= 0 || (size_t)end >= sizeof variable) return false;
+  memcpy(variable, rest.ptr, (size_t)end);
+  variable[end] = '\0';
+  const char *bytes = getenv(variable);
+  return bytes != NULL && *bytes;
 }
 
 struct adapter *adapter_file_read(const char *script_root, const char *name, struct sources *sources, struct err *e) {
@@ -170,13 +264,17 @@ struct adapter *adapter_file_read(const char *script_root, const char *name, str
   struct vm_options options = {.script_root = script_root};
   struct vm *vm = vm_new(&options, e);
   if (vm == NULL) return NULL;
-  struct reading_file f = {
-      .text = text, .name = is_path ? path : path + strlen(script_root) + 1, .tree = value_new(), .e = e};
+  struct script_files *files = script_files_new(script_root, NULL, sources);
+  struct reading_file f = {.text = text,
+                           .name = is_path ? path : path + strlen(script_root) + 1,
+                           .modules = script_files_modules(files),
+                           .tree = value_new(),
+                           .e = e};
   static const struct run_task task = {enter, leave};
   struct run_slot *slot = run_take(vm);
   struct run_report report = {0};
   struct adapter *a = NULL;
-  if (run_start(slot, RUN_LOAD, &task, &f, &report) != RUN_DONE) err_set(e, "%s", report.message);
+  if (run_start(slot, RUN_LOAD, &task, &f, &report) != RUN_DONE) script_report_tell(&report, f.name, e);
   else if (f.fine) a = take(f.tree, is_path ? path : name, f.name, e);
   if (a != NULL) a->file = mem_text(path, strlen(path));
   if (a != NULL && !take_errors(a, value_get(f.tree, "errors"), f.name, e)) {
@@ -185,6 +283,7 @@ struct adapter *adapter_file_read(const char *script_root, const char *name, str
   }
   run_release(slot);
   vm_free(vm);
+  script_files_free(files);
   value_free(f.tree);
   return a;
 }

@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "script/guard.h"
 #include "script/sandbox.h"
+#include "wire/aws_events.h"
 
 enum { ID_PREFIX_MAX = 16, ID_RANDOM = 24, NAME_MAX_BYTES = 64 };
 
@@ -128,11 +129,29 @@ static int l_gw_count(lua_State *L) {
   return 0;
 }
 
+static int l_gw_aws_event(lua_State *L) {
+  guard_check(L);
+  struct slice name, text;
+  name.ptr = luaL_checklstring(L, 1, &name.len);
+  text.ptr = luaL_checklstring(L, 2, &text.len);
+  luaL_argcheck(L, name.len > 0 && name.len <= NAME_MAX_BYTES, 1, "1 to 64 bytes");
+  bool is_exception = slice_ends(name, SLICE("Exception"));
+  luaL_Buffer made;
+  /* Lua owns the memory: a C buffer would be lost when pushing the string throws. */
+  struct buf message = {0};
+  size_t bytes = aws_events_json_bytes(is_exception, name, text);
+  message.ptr = luaL_buffinitsize(L, &made, bytes + BUF_SLACK); /* … made */
+  message.cap = bytes + BUF_SLACK;
+  aws_events_put_json(&message, is_exception, name, text);
+  luaL_pushresultsize(&made, message.len); /* … text */
+  return 1;
+}
+
 int api_base_open(lua_State *L) {
   static const luaL_Reg log[] = {{"error", l_log_error}, {"info", l_log_info}, {"warn", l_log_warn}, {NULL, NULL}};
   static const luaL_Reg gw[] = {
-      {"count", l_gw_count},   {"hash", l_gw_hash},     {"id", l_gw_id},
-      {"now_ms", l_gw_now_ms}, {"random", l_gw_random}, {NULL, NULL},
+      {"aws_event", l_gw_aws_event}, {"count", l_gw_count},   {"hash", l_gw_hash}, {"id", l_gw_id},
+      {"now_ms", l_gw_now_ms},       {"random", l_gw_random}, {NULL, NULL},
   };
   static const luaL_Reg base[] = {{"print", l_log_info}, {NULL, NULL}};
   lua_settop(L, 1);

@@ -76,16 +76,6 @@ static const char *const req_fields[] = {
     NULL,
 };
 
-static const char *endpoint_name(enum endpoint endpoint) {
-  static const char *const names[] = {
-      [ENDPOINT_CHAT] = "chat",
-      [ENDPOINT_MODELS] = "models",
-      [ENDPOINT_MODEL] = "model",
-      [ENDPOINT_NONE] = "none",
-  };
-  return names[endpoint];
-}
-
 static enum json_walk_step take_count(void *owner, enum json_kind kind, struct slice key, struct slice text,
                                       struct slice raw, size_t count) {
   (void)key;
@@ -100,23 +90,34 @@ static bool take_end(void *owner) {
   return false;
 }
 
-/* Elements of a top-level array of the body; counted once. */
-static int64_t count_of(const struct request *r, const char *name, int64_t *kept) {
+/* Elements of a top-level array of the body, or of the array within it that an object holds under the inner name;
+ * counted once. */
+static int64_t count_of(const struct request *r, enum asked_field which, const char *inner, int64_t *kept) {
   static const struct json_walker walker = {take_count, take_end};
+  const char *const path[] = {inner, NULL};
   if (*kept >= 0) return *kept;
-  struct json_field field = {.key = slice_text(name)};
+  struct json_field field = {.key = r->dialect->request.fields[which]};
   struct json_fault fault;
   int64_t count = 0;
   if (r->body.ptr == NULL) return 0;
-  if (json_scan(r->body, &field, 1, &fault) && field.raw.ptr != NULL && field.kind == JSON_ARRAY) {
-    json_walk(field.raw, &walker, &count, &fault);
+  if (field.key.len > 0 && json_scan(r->body, &field, 1, &fault) && field.raw.ptr != NULL) {
+    struct slice list = field.kind == JSON_OBJECT ? json_find(field.raw, path) : field.raw;
+    if (list.ptr != NULL) json_walk(list, &walker, &count, &fault);
   }
   return *kept = count;
 }
 
+static int64_t message_count(struct script_request *state) {
+  return count_of(state->r, ASKED_MESSAGES, "messages", &state->message_count);
+}
+
+static int64_t tool_count(struct script_request *state) {
+  return count_of(state->r, ASKED_TOOLS, "tools", &state->tool_count);
+}
+
 void api_request_count(struct script_request *state) {
-  count_of(state->r, "messages", &state->message_count);
-  count_of(state->r, "tools", &state->tool_count);
+  message_count(state);
+  tool_count(state);
 }
 
 static int l_req_get(lua_State *L) {
@@ -129,20 +130,20 @@ static int l_req_get(lua_State *L) {
   case REQ_BODY_BYTES: lua_pushinteger(L, (lua_Integer)r->body_bytes); break;
   case REQ_DIALECT: lua_pushstring(L, r->dialect->name); break;
   case REQ_ELAPSED_MS: lua_pushnumber(L, ms_since(r->opened_ns)); break;
-  case REQ_ENDPOINT: lua_pushstring(L, endpoint_name(r->endpoint)); break;
+  case REQ_ENDPOINT: lua_pushstring(L, operation_row(r->endpoint->operation)->name); break;
   case REQ_ID: lua_pushlstring(L, r->id, REQUEST_ID_BYTES); break;
   case REQ_KEY_NAME: lua_pushstring(L, r->key ? r->key->name : NULL); break;
   case REQ_MAX_TOKENS:
     if (r->asked.max_tokens == 0) lua_pushnil(L);
     else lua_pushinteger(L, (lua_Integer)r->asked.max_tokens);
     break;
-  case REQ_MESSAGE_COUNT: lua_pushinteger(L, count_of(r, "messages", &state->message_count)); break;
+  case REQ_MESSAGE_COUNT: lua_pushinteger(L, message_count(state)); break;
   case REQ_MODEL: push_slice(L, r->asked.model); break;
   case REQ_PROMPT_TOKENS: lua_pushinteger(L, r->asked.prompt_tokens); break;
   case REQ_ROUTE: push_slice(L, r->route_name); break;
   case REQ_STREAM: lua_pushboolean(L, r->asked.stream); break;
   case REQ_TEAM: lua_pushstring(L, r->key && r->key->team ? r->key->team->name : NULL); break;
-  case REQ_TOOL_COUNT: lua_pushinteger(L, count_of(r, "tools", &state->tool_count)); break;
+  case REQ_TOOL_COUNT: lua_pushinteger(L, tool_count(state)); break;
   }
   return 1;
 }
@@ -164,6 +165,29 @@ static int l_req_header(lua_State *L) {
   struct slice value = state->r->head ? http_header_of(state->r->head, name) : slice_of(NULL, 0);
   if (value.ptr == NULL) lua_pushnil(L);
   else push_slice(L, value);
+  return 1;
+}
+
+static int l_req_timeout(lua_State *L) {
+  guard_check(L);
+  struct script_request *state = state_of(L, luaL_checkudata(L, 1, "gw.req"), "req");
+  const struct request *r = state->r;
+  const char *name = luaL_checkstring(L, 2);
+  const struct target *t = api_target_at(L, 3, state->call.script);
+  enum clock_id id = 0;
+  struct timeouts limits;
+  while (timeout_name(id) != NULL && strcmp(timeout_name(id), name) != 0) id++;
+  if (timeout_name(id) == NULL) {
+    return luaL_error(L,
+                      "there is no clock '%s': `timeouts` in the config has connect, tls, upload, first_token, "
+                      "between_tokens, min_tokens_per_s and total",
+                      name);
+  }
+  luaL_argcheck(L, t != NULL || lua_isnoneornil(L, 3), 3, "target expected");
+  if (t == NULL && r->route != NULL && r->route->target_count > 0) t = r->route->targets[0];
+  if (t != NULL) timeouts_find(r->route, t, r->asked.stream, &limits);
+  if (t == NULL || timeout_value(&limits, id) == 0) lua_pushnil(L);
+  else lua_pushinteger(L, timeout_value(&limits, id));
   return 1;
 }
 
@@ -196,16 +220,19 @@ void api_request_push(lua_State *L, struct script_request *state) {
 /* ---- attempt ---- */
 
 enum tried_field {
+  TRIED_ATTEMPTS_LEFT,
   TRIED_CLASS,
   TRIED_ELAPSED_MS,
   TRIED_MESSAGE,
   TRIED_NUMBER,
   TRIED_RETRY_AFTER_MS,
   TRIED_STATUS,
-  TRIED_TARGET
+  TRIED_TARGET,
+  TRIED_WAITED_MS
 };
 
 static const char *const attempt_fields[] = {
+    [TRIED_ATTEMPTS_LEFT] = "attempts_left",
     [TRIED_CLASS] = "class",
     [TRIED_ELAPSED_MS] = "elapsed_ms",
     [TRIED_MESSAGE] = "message",
@@ -213,6 +240,7 @@ static const char *const attempt_fields[] = {
     [TRIED_RETRY_AFTER_MS] = "retry_after_ms",
     [TRIED_STATUS] = "status",
     [TRIED_TARGET] = "target",
+    [TRIED_WAITED_MS] = "waited_ms",
     NULL,
 };
 
@@ -222,6 +250,7 @@ static int l_attempt_get(lua_State *L) {
   struct script_request *state = state_of(L, &handle->req, "attempt");
   const struct attempt *a = handle->attempt;
   switch (field) {
+  case TRIED_ATTEMPTS_LEFT: lua_pushinteger(L, retry_left(a->request)); break;
   case TRIED_CLASS: lua_pushstring(L, failure_row(a->failure)->name); break;
   case TRIED_ELAPSED_MS: lua_pushnumber(L, (double)(a->ended_ns - a->started_ns) / 1e6); break;
   case TRIED_MESSAGE: lua_pushstring(L, a->failure_text); break;
@@ -235,6 +264,7 @@ static int l_attempt_get(lua_State *L) {
     else lua_pushinteger(L, a->status);
     break;
   case TRIED_TARGET: api_target_push(L, state->call.script, a->target); break;
+  case TRIED_WAITED_MS: lua_pushinteger(L, a->waited_ms); break;
   }
   return 1;
 }
@@ -246,7 +276,8 @@ void api_request_push_attempt(lua_State *L, struct script_request *state, struct
 }
 
 int api_request_open(lua_State *L) {
-  static const luaL_Reg methods[] = {{"body", l_req_body}, {"header", l_req_header}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"body", l_req_body}, {"header", l_req_header}, {"timeout", l_req_timeout}, {NULL, NULL}};
   static const struct handle_kind req = {"req", req_fields, l_req_get, methods, NULL};
   static const struct handle_kind attempt = {"attempt", attempt_fields, l_attempt_get, NULL, NULL};
   handle_push_metatable(L, &req); /* gw metatable */

@@ -3,9 +3,10 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/suggest.h"
 #include "gate/config.h"
-#include "gate/price.h"
+#include "gate/provider_state.h"
 #include "script/guard.h"
 #include "script/handle.h"
 #include "script/script.h"
@@ -15,30 +16,44 @@ enum { CANDIDATES_MAX = 256 };
 /* ---- handles ---- */
 
 enum field {
+  AVAILABILITY,
+  CAPABILITIES,
+  CONTEXT_TOKENS,
   DIALECT,
+  EJECTED_FOR_MS,
   ERROR_RATE,
+  HEALTHY,
   IN_FLIGHT,
   INPUT_USD,
   LATENCY_MS,
+  MAX_OUTPUT_TOKENS,
   MODEL,
   NAME,
   OUTPUT_USD,
   PROVIDER,
   TTFT_MS,
+  WAIT_MS,
   WEIGHT
 };
 
 static const char *const fields[] = {
+    [AVAILABILITY] = "availability",
+    [CAPABILITIES] = "capabilities",
+    [CONTEXT_TOKENS] = "context_tokens",
     [DIALECT] = "dialect",
+    [EJECTED_FOR_MS] = "ejected_for_ms",
     [ERROR_RATE] = "error_rate",
+    [HEALTHY] = "healthy",
     [IN_FLIGHT] = "in_flight",
     [INPUT_USD] = "input_usd_per_mtok",
     [LATENCY_MS] = "latency_ms",
+    [MAX_OUTPUT_TOKENS] = "max_output_tokens",
     [MODEL] = "model",
     [NAME] = "name",
     [OUTPUT_USD] = "output_usd_per_mtok",
     [PROVIDER] = "provider",
     [TTFT_MS] = "ttft_ms",
+    [WAIT_MS] = "wait_ms",
     [WEIGHT] = "weight",
     NULL,
 };
@@ -55,23 +70,80 @@ static void push_ms(lua_State *L, uint32_t us) {
 
 /* Pico-dollars a token are millionths of dollars a million tokens. */
 static void push_price(lua_State *L, const struct price *price, bool output) {
-  if (price == NULL) lua_pushnil(L);
-  else lua_pushnumber(L, (double)(output ? price->output : price->input) / 1e6); /* … usd */
+  if (price == NULL || price->estimate) lua_pushnil(L);
+  else lua_pushnumber(L, (double)(output ? price->rates.output : price->rates.input) / 1e6); /* … usd */
+}
+
+/* 0 is "not known". */
+static void push_tokens(lua_State *L, uint32_t tokens) {
+  if (tokens == 0) lua_pushnil(L);
+  else lua_pushinteger(L, tokens); /* … tokens */
+}
+
+/* The share of the provider's attempts that succeeded; nil: there were none. */
+static void push_availability(lua_State *L, const struct provider_state *s) {
+  double share = s ? availability_share(provider_availability(s, AVAILABILITY_5M, clock_ns())) : -1;
+  if (share < 0) lua_pushnil(L);
+  else lua_pushnumber(L, share); /* … share */
+}
+
+static uint32_t left_out_ms(const struct target *t) {
+  uint32_t left_ms;
+  health_look(t, clock_ns(), &left_ms);
+  return left_ms;
+}
+
+static bool is_healthy(const struct target *t) {
+  uint32_t left_ms;
+  return health_look(t, clock_ns(), &left_ms) == HEALTH_FINE;
+}
+
+/* What a model can do: one handle for each set of bits, so that asking makes no garbage. */
+static const char capability_handles; /* its address is the key of the table from bits to handles */
+
+static void push_capabilities(lua_State *L, const struct model *facts) {
+  if (facts == NULL || !facts->capabilities_known) {
+    lua_pushnil(L); /* … nil */
+    return;
+  }
+  luaL_checkstack(L, 4, NULL);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &capability_handles);                         /* … handles */
+  if (lua_rawgeti(L, -1, facts->capabilities) == LUA_TNIL) {                      /* … handles nil */
+    lua_pop(L, 1);                                                                /* … handles */
+    *(uint32_t *)lua_newuserdatauv(L, sizeof(uint32_t), 0) = facts->capabilities; /* … handles handle */
+    luaL_setmetatable(L, "gw.capabilities");
+    lua_pushvalue(L, -1);                    /* … handles handle handle */
+    lua_rawseti(L, -3, facts->capabilities); /* … handles handle */
+  }
+  lua_remove(L, -2); /* … handle */
+}
+
+static int l_capabilities_get(lua_State *L) {
+  uint32_t bits = *(const uint32_t *)lua_touserdata(L, 1);
+  lua_pushboolean(L, bits >> handle_field(L) & 1);
+  return 1;
 }
 
 static int l_target_get(lua_State *L) {
   const struct target *t = *(struct target *const *)lua_touserdata(L, 1);
   switch (handle_field(L)) {
+  case AVAILABILITY: push_availability(L, t->provider->state); break;
+  case CAPABILITIES: push_capabilities(L, t->facts); break;
+  case CONTEXT_TOKENS: push_tokens(L, t->facts ? t->facts->context_tokens : 0); break;
   case DIALECT: lua_pushstring(L, t->provider->dialect->name); break;
+  case EJECTED_FOR_MS: lua_pushinteger(L, left_out_ms(t)); break;
   case ERROR_RATE: lua_pushnumber(L, atomic_load_explicit(&t->state->error_ppm, memory_order_relaxed) / 1e6); break;
+  case HEALTHY: lua_pushboolean(L, is_healthy(t)); break;
   case IN_FLIGHT: lua_pushinteger(L, atomic_load_explicit(&t->state->in_flight, memory_order_relaxed)); break;
   case INPUT_USD: push_price(L, t->price, false); break;
   case LATENCY_MS: push_ms(L, atomic_load_explicit(&t->state->latency_us, memory_order_relaxed)); break;
+  case MAX_OUTPUT_TOKENS: push_tokens(L, t->facts ? t->facts->output_tokens : 0); break;
   case MODEL: push_slice(L, t->model); break;
   case NAME: push_slice(L, t->name); break;
   case OUTPUT_USD: push_price(L, t->price, true); break;
   case PROVIDER: lua_pushstring(L, t->provider->name); break;
   case TTFT_MS: push_ms(L, atomic_load_explicit(&t->state->first_token_us, memory_order_relaxed)); break;
+  case WAIT_MS: push_ms(L, target_wait_us(t->state, clock_ns())); break;
   case WEIGHT: lua_pushnumber(L, t->weight_milli / 1000.0); break;
   }
   return 1;
@@ -152,10 +224,7 @@ static struct target *find_target(lua_State *L, struct slice name) {
   struct provider *p = slash > 0 ? config_provider(c, slice_of(name.ptr, (size_t)slash)) : NULL;
   if (p == NULL || (size_t)slash + 1 == name.len) return NULL;
   t = config_add_target(c, p, slice_from(name, (size_t)slash + 1));
-  if (c->prices != NULL) {
-    t->price =
-        price_table_find(c->prices, slice_text(p->name), slice_text(p->adapter ? p->adapter->name : ""), t->model);
-  }
+  config_know_target(c, t);
   return t;
 }
 
@@ -234,11 +303,16 @@ int api_target_open(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"pool", l_gw_pool}, {"refuse", l_gw_refuse}, {"target", l_gw_target}, {"targets", l_gw_targets}, {NULL, NULL},
   };
-  static const struct handle_kind kind = {"target", fields, l_target_get, NULL, l_target_tostring};
+  static const struct handle_kind kind = {"target", fields, l_target_get, NULL, l_target_tostring},
+                                  can = {"capabilities", capability_names, l_capabilities_get, NULL, NULL};
   struct script *s = script_of(L);
   guard_add(L, "gw.", functions);
   handle_push_metatable(L, &kind); /* gw metatable */
   s->target_metatable = lua_topointer(L, -1);
+  handle_push_metatable(L, &can); /* gw metatable metatable */
+  lua_createtable(L, 0, 4);       /* gw metatable metatable handles */
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &capability_handles);
+  lua_pop(L, 1);                      /* gw metatable */
   luaL_newmetatable(L, "gw.refusal"); /* gw metatable refusal */
   lua_pushliteral(L, "refusal");      /* gw metatable refusal name */
   lua_setfield(L, -2, "__metatable"); /* gw metatable refusal */

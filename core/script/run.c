@@ -18,6 +18,7 @@
 enum {
   SPARE_MAX = 64,           /* idle slots that a VM keeps after a burst */
   STRETCH_MIN_NS = 1000000, /* what a script that waited long still gets, so that it may answer */
+  OVERRUN_TIMES = 3,        /* by the wall clock, which also counts what other threads took: then it gets nothing more */
   FRAMES_MAX = 16,          /* in a traceback */
   DEEP_FRAMES = 20000       /* more on the stack when memory ends: it was recursion */
 };
@@ -267,7 +268,8 @@ static int l_run_enter(lua_State *L) {
 static enum run_outcome resume(struct run_slot *slot, struct run_report *report) {
   struct vm *vm = slot->vm;
   uint64_t limit_ns = (uint64_t)vm->hooks[slot->hook].cpu_ms * 1000000u;
-  limit_ns = slot->used_ns + STRETCH_MIN_NS < limit_ns ? limit_ns - slot->used_ns : STRETCH_MIN_NS;
+  if (slot->used_ns >= OVERRUN_TIMES * limit_ns) limit_ns = 0;
+  else limit_ns = slot->used_ns + STRETCH_MIN_NS < limit_ns ? limit_ns - slot->used_ns : STRETCH_MIN_NS;
   int results = 0;
   vm->running = slot;
   vm->is_stop_noted = false;

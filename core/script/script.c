@@ -224,9 +224,10 @@ static bool load_adapter(struct script *s, const struct provider *p, struct err 
 
 static bool load_dialect(struct script *s, enum dialect_id id, struct err *e) {
   char path[128];
-  snprintf(path, sizeof path, "adapters/dialects/%s.lua", dialect_of(id)->name);
+  int len = snprintf(path, sizeof path, "adapters/dialects/%s", dialect_of(id)->name);
   char *dot = strchr(path, '.');
-  *dot = '_';
+  if (dot != NULL) *dot = '_';
+  snprintf(path + len, sizeof path - (size_t)len, ".lua");
   struct building b = {.call = {.script = s}, .result = LUA_NOREF};
   const struct script_file *file = script_files_root(s->files, path, e);
   if (file == NULL || !load_file(&b, file, CHECK_DIALECT, true, e)) return false;

@@ -9,6 +9,7 @@
 #include "script/run.h"
 #include "script/script.h"
 #include "script/script_report.h"
+#include "wire/json.h"
 
 enum { LOSSES_MAX_BYTES = 1024, LOSS_MAX_BYTES = 128 };
 
@@ -23,7 +24,7 @@ struct carrying {
   struct script_call call; /* first */
   struct attempt *a;
   struct slice body; /* what came */
-  const struct sse_event *event;
+  const struct stream_event *event;
   struct buf *out;   /* of a stream */
   struct slice made; /* of a whole body, in the arena */
   unsigned status;
@@ -65,13 +66,18 @@ static void push_new_hop(lua_State *L, struct carrying *c) {
   luaL_checkstack(L, 10, NULL);
   push_function(L, c, TRANSLATE_HOP);
   lua_rawgeti(L, LUA_REGISTRYINDEX, s->dialects[dialect_index(r->dialect)]);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, s->dialects[dialect_index(p->dialect)]);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, s->dialects[dialect_index(c->a->dialect)]);
   lua_rawgeti(L, LUA_REGISTRYINDEX, s->adapters[p->index]); /* … hop client provider adapter */
   lua_createtable(L, 0, 4);                                 /* … hop client provider adapter target */
   set_text(L, "model", c->a->target->model);
   set_text(L, "provider", slice_text(p->name));
-  lua_createtable(L, 0, 8); /* … hop client provider adapter target asked */
+  lua_createtable(L, 0, 12); /* … hop client provider adapter target asked */
   set_text(L, "model", r->asked.model);
+  set_text(L, "framing", slice_text(framing_row(r->asked.framing)->name));
+  set_text(L, "operation", slice_text(operation_row(r->endpoint->operation)->name));
+  set_text(L, "path", r->path);
+  lua_pushboolean(L, r->asked.stream); /* … asked stream */
+  lua_setfield(L, -2, "stream");       /* … asked */
   set_text(L, "request_id", slice_of(r->id, REQUEST_ID_BYTES));
   lua_pushinteger(L, r->asked.prompt_tokens); /* … asked tokens */
   lua_setfield(L, -2, "prompt_tokens");       /* … asked */
@@ -167,10 +173,11 @@ static enum hook_verdict carry(struct script *s, struct carrying *c, enum run_ho
 static void push_client_body(lua_State *L, struct carrying *c) {
   const struct script *s = c->call.script;
   lua_rawgeti(L, LUA_REGISTRYINDEX, s->dialects[dialect_index(c->a->request->dialect)]); /* … client */
-  bool has_raw = lua_getfield(L, -1, "raw_keys") == LUA_TTABLE;                          /* … client raw */
-  if (!api_json_decode(L, c->body, has_raw ? lua_gettop(L) : 0)) lua_error(L);           /* … client raw body */
-  lua_replace(L, -3);                                                                    /* … body raw */
-  lua_pop(L, 1);                                                                         /* … body */
+  bool is_chat = c->a->request->endpoint->operation == OPERATION_CHAT;         /* only dialects have raw keys */
+  bool has_raw = lua_getfield(L, -1, "raw_keys") == LUA_TTABLE && is_chat;     /* … client raw */
+  if (!api_json_decode(L, c->body, has_raw ? lua_gettop(L) : 0)) lua_error(L); /* … client raw body */
+  lua_replace(L, -3);                                                          /* … body raw */
+  lua_pop(L, 1);                                                               /* … body */
 }
 
 static int enter_build(lua_State *L, void *owner) {
@@ -207,14 +214,18 @@ static int enter_answer(lua_State *L, void *owner) {
   return 3;
 }
 
-static void leave_answer(lua_State *L, void *owner) {
-  struct carrying *c = owner;
-  c->status = (unsigned)luaL_checkinteger(L, 1);
-  c->made = keep_text(L, 2, c);
+static void add_answer_losses(lua_State *L, struct carrying *c) {
   push_hop(L, c);                /* … hop */
   lua_getfield(L, -1, "asked");  /* … hop asked */
   lua_getfield(L, -1, "losses"); /* … hop asked losses */
   add_losses(L, lua_gettop(L), c->a);
+}
+
+static void leave_answer(lua_State *L, void *owner) {
+  struct carrying *c = owner;
+  c->status = (unsigned)luaL_checkinteger(L, 1);
+  c->made = keep_text(L, 2, c);
+  add_answer_losses(L, c);
 }
 
 enum hook_verdict translation_answer(struct script *s, struct attempt *a, struct slice body, struct slice *out,
@@ -281,22 +292,37 @@ static void push_stream(lua_State *L, struct carrying *c) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, state->stream); /* … stream */
 }
 
+/* A piece of text and nothing else, decoded here: the rest of the event, most of its bytes, is never read by Lua. */
+static bool push_text(lua_State *L, const struct carrying *c) {
+  enum { TEXT_BYTES_MAX = 4096 };
+  const struct dialect *d = c->a->dialect;
+  char text[TEXT_BYTES_MAX];
+  struct slice raw;
+  size_t len;
+  if (d->read_text == NULL || c->event->data.len > TEXT_BYTES_MAX || !d->read_text(c->event, &raw)) return false;
+  if (!json_unquote(raw, text, &len)) return false;
+  lua_pushlstring(L, text, len); /* … text */
+  return true;
+}
+
 static int enter_event(lua_State *L, void *owner) {
   struct carrying *c = owner;
-  const struct sse_event *e = c->event;
+  const struct stream_event *e = c->event;
   push_stream(L, c);                                               /* stream */
   lua_getfield(L, -1, "event");                                    /* stream event */
   lua_insert(L, -2);                                               /* event stream */
   lua_pushlstring(L, e->name.len ? e->name.ptr : "", e->name.len); /* event stream name */
   lua_pushlstring(L, e->data.len ? e->data.ptr : "", e->data.len); /* event stream name data */
-  return 3;
+  return push_text(L, c) ? 4 : 3;                                  /* event stream name data (text) */
 }
 
-enum hook_verdict translation_event(struct script *s, struct attempt *a, const struct sse_event *e, struct buf *out,
+enum hook_verdict translation_event(struct script *s, struct attempt *a, const struct stream_event *e, struct buf *out,
                                     struct fault *f) {
   static const struct run_task task = {enter_event, NULL};
   if (!e->has_data) {
-    if (a->target->provider->dialect == a->request->dialect) buf_slice(out, e->raw);
+    /* In an array it is what stands between the elements, which the hop writes itself. */
+    bool keeps = a->dialect == a->request->dialect && a->stream.framing == FRAMING_SSE;
+    if (keeps) buf_slice(out, e->raw);
     return HOOK_DONE;
   }
   struct carrying c = {.a = a, .event = e, .out = out};
@@ -311,8 +337,13 @@ static int enter_finish(lua_State *L, void *owner) {
   return 1;
 }
 
+/* What a stream lost is known at its end: too late for the client's header, in time for the trace. */
+static void leave_finish(lua_State *L, void *owner) {
+  add_answer_losses(L, owner);
+}
+
 enum hook_verdict translation_finish(struct script *s, struct attempt *a, struct buf *out, struct fault *f) {
-  static const struct run_task task = {enter_finish, NULL};
+  static const struct run_task task = {enter_finish, leave_finish};
   struct carrying c = {.a = a, .out = out};
   return carry(s, &c, RUN_EVENT, &task, f);
 }

@@ -13,7 +13,7 @@
 enum hook_verdict translation_build(struct script *s, struct attempt *a, struct fault *f);
 enum hook_verdict translation_answer(struct script *s, struct attempt *a, struct slice body, struct slice *out,
                                      struct fault *f);
-enum hook_verdict translation_event(struct script *s, struct attempt *a, const struct sse_event *e, struct buf *out,
+enum hook_verdict translation_event(struct script *s, struct attempt *a, const struct stream_event *e, struct buf *out,
                                     struct fault *f);
 enum hook_verdict translation_finish(struct script *s, struct attempt *a, struct buf *out, struct fault *f);
 enum hook_verdict translation_error(struct script *s, struct attempt *a, struct slice body, unsigned *status,

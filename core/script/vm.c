@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/must.h"
 #include "script/api_base.h"
+#include "script/api_floats.h"
 #include "script/api_json.h"
 #include "script/check.h"
 #include "script/guard.h"
@@ -17,14 +18,14 @@
 
 /* Of the incremental collector. A cycle begins when the heap has grown by half since the last one, and ends before it
  * has grown by another fifth: GC_STEP_WORK / 16 slots are marked or swept for each byte allocated. */
-enum { GC_PAUSE = 150, GC_STEP_WORK = 8, GC_STEP_LOG2_BYTES = 13, TIDY_STEP_KB = 128 };
+enum { GC_PAUSE = 300, GC_STEP_WORK = 8, GC_STEP_LOG2_BYTES = 13, TIDY_STEP_KB = 128 };
 
 static void *allocate(void *owner, void *memory, size_t old_bytes, size_t new_bytes) {
   struct vm *vm = owner;
   struct vm_memory *m = &vm->memory;
   if (memory == NULL) old_bytes = 0; /* then Lua passes the kind of object here */
   if (new_bytes == 0) {
-    mem_free(memory);
+    heap_resize(&vm->heap, memory, old_bytes, 0);
     m->used_bytes -= old_bytes;
     return NULL;
   }
@@ -32,9 +33,8 @@ static void *allocate(void *owner, void *memory, size_t old_bytes, size_t new_by
     m->refusals++;
     return NULL;
   }
-  void *moved = realloc(memory, new_bytes);
+  void *moved = heap_resize(&vm->heap, memory, old_bytes, new_bytes);
   if (moved == NULL) {
-    if (new_bytes <= old_bytes) return memory; /* Lua relies on shrinking never to fail */
     must(!m->is_lenient);
     return NULL;
   }
@@ -94,7 +94,7 @@ static int l_vm_boot(lua_State *L) {
   lua_pushvalue(L, -1);      /* template gw gw */
   lua_setfield(L, 1, "gw");  /* template gw */
   lua_replace(L, 1);         /* gw */
-  const lua_CFunction own[] = {api_base_open, api_json_open, NULL};
+  const lua_CFunction own[] = {api_base_open, api_json_open, api_floats_open, NULL};
   const lua_CFunction *const lists[] = {own, options->openers};
   for (size_t i = 0; i < 2; i++) {
     for (const lua_CFunction *opener = lists[i]; opener != NULL && *opener != NULL; opener++) {
@@ -154,6 +154,7 @@ void vm_free(struct vm *vm) {
     lua_close(vm->L);
     must(vm->memory.used_bytes == 0);
   }
+  heap_trim(&vm->heap);
   buf_done(&vm->out);
   buf_done(&vm->padded);
   mem_free(vm->keys);
@@ -170,8 +171,11 @@ void vm_lend(struct vm *vm, bool lenient) {
 
 void vm_collect(struct vm *vm) {
   lua_gc(vm->L, LUA_GCCOLLECT);
+  heap_trim(&vm->heap);
 }
 
 bool vm_collect_some(struct vm *vm) {
-  return lua_gc(vm->L, LUA_GCSTEP, TIDY_STEP_KB) != 0;
+  bool is_over = lua_gc(vm->L, LUA_GCSTEP, TIDY_STEP_KB) != 0;
+  if (is_over) heap_trim(&vm->heap);
+  return is_over;
 }

@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "script/heap.h"
 
 enum { VM_MEMORY_DEFAULT_BYTES = 64 << 20 };
 
@@ -76,6 +77,7 @@ struct vm_hook {
 struct vm {
   lua_State *L; /* the main state */
   struct vm_memory memory;
+  struct heap heap;
   struct vm_doors doors;
   char *script_root;
   int things[VM_THING_COUNT];             /* registry references */

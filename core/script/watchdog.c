@@ -170,7 +170,8 @@ uint64_t watchdog_begin(struct vm *vm, lua_State *L, uint64_t limit_ns) {
   struct post *p = mine;
   must(p != NULL && p->running == NULL);
   uint64_t now_ns = clock_ns();
-  vm->stop = 0;
+  vm->stop = limit_ns == 0;
+  if (vm->stop) lua_sethook(L, stop, LUA_MASKCOUNT, 1);
   p->vm = vm;
   atomic_store_explicit(&p->limit_ns, limit_ns, memory_order_relaxed);
   atomic_store_explicit(&p->started_ns, now_ns, memory_order_release);

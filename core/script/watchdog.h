@@ -26,7 +26,8 @@ void watchdog_stop(void);
 void watchdog_enter(void);
 void watchdog_leave(void);
 
-/* By run.c around each stretch of Lua on this thread. limit_ns > 0. Neither may wait nor fail. */
+/* By run.c around each stretch of Lua on this thread. limit_ns 0: it is stopped at its first instruction. Neither may
+ * wait nor fail. */
 uint64_t watchdog_begin(struct vm *vm, lua_State *L, uint64_t limit_ns); /* returns the clock it read */
 void watchdog_end(lua_State *L);                                         /* disarms the hook if one was armed */
 

@@ -95,7 +95,7 @@ static bool is_object(const struct leaves *l, const char *path) {
 
 /* What the slow reading believes. */
 struct belief {
-  uint64_t input, read, written, output, reasoning;
+  uint64_t input, read, written, output, reasoning, heard, spoken;
   bool told, complete, content, failed;
   char finish[32];
 };
@@ -127,6 +127,10 @@ static void believe_chat_usage(struct belief *b, const struct leaves *l, const c
       number_at(l, prefix, "prompt_tokens_details.cached_tokens", number_at(l, prefix, "prompt_cache_hit_tokens", 0));
   b->written = number_at(l, prefix, "prompt_tokens_details.cache_write_tokens", 0);
   b->reasoning = number_at(l, prefix, "completion_tokens_details.reasoning_tokens", 0);
+  uint64_t heard = number_at(l, prefix, "prompt_tokens_details.audio_tokens", 0);
+  if (heard > 0 && number_at(l, prefix, "total_tokens", 0) == b->input + b->output + heard) b->input += heard;
+  b->heard = heard;
+  b->spoken = number_at(l, prefix, "completion_tokens_details.audio_tokens", 0);
   if (b->read > b->input) b->input += b->read;
   if (b->reasoning > b->output) b->output += b->reasoning;
   else if (b->reasoning > 0 && number_at(l, prefix, "total_tokens", 0) == b->input + b->output + b->reasoning)
@@ -184,7 +188,8 @@ static void compare(const char *name, const struct reading *r, const struct beli
               u->cache_write_tokens + u->cache_write_1h_tokens == b->written && u->output_tokens == b->output &&
               (r->usage.source == USAGE_PROVIDER) == b->told && r->complete == b->complete &&
               r->content_begun == b->content && r->failed == b->failed &&
-              strcmp(finish_reason_name(r->finish), b->finish) == 0 && (u->reasoning_tokens == b->reasoning);
+              strcmp(finish_reason_name(r->finish), b->finish) == 0 && u->reasoning_tokens == b->reasoning &&
+              u->audio_input_tokens == b->heard && u->audio_output_tokens == b->spoken;
   if (!same)
     fprintf(stderr,
             "%s: in %lu/%lu read %lu/%lu written %lu/%lu out %lu/%lu told %d/%d complete %d/%d content %d/%d failed "
@@ -222,7 +227,7 @@ static void believe_stream(struct belief *b, bool chat, struct slice body) {
 
 static void read_stream(const struct dialect *d, struct slice body, struct reading *r) {
   struct sse_reader reader;
-  struct sse_event e;
+  struct stream_event e;
   sse_init(&reader, 16 << 20);
   while (sse_next(&reader, &body, &e) == SSE_EVENT) d->read_event(r, &e);
   while (sse_finish(&reader, &e) == SSE_EVENT) d->read_event(r, &e);
@@ -243,7 +248,7 @@ static void compare_file(const char *name, struct slice file) {
       !json_plain(f[4].raw, &method) || !slice_eq(method, SLICE("POST")))
     return;
   const struct dialect *d = dialect_named(protocol);
-  if (d == NULL) return;
+  if (d != &dialect_openai_chat && d != &dialect_anthropic_messages) return; /* the others have tests of their own */
   bool chat = d == &dialect_openai_chat;
   struct buf body = {0};
   struct reading r = {0};
@@ -338,6 +343,62 @@ TEST(first_content_of_a_chat_stream) {
   }
 }
 
+TEST(chat_usage_tells_audio_tier_and_cost) {
+  static const struct {
+    const char *answer;
+    struct usage usage;
+  } rows[] = {
+      /* Mistral: audio beside the prompt, the tier within usage. */
+      {"{\"choices\":[],\"usage\":{\"prompt_audio_seconds\":3,\"prompt_tokens\":9,\"total_tokens\":632,"
+       "\"completion_tokens\":248,\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":375},"
+       "\"service_tier\":\"flex\"}}",
+       {.input_tokens = 384, .output_tokens = 248, .audio_input_tokens = 375, .tier = TIER_FLEX}},
+      /* OpenAI: within it, both ways. */
+      {"{\"service_tier\":\"priority\",\"choices\":[],\"usage\":{\"prompt_tokens\":21,\"completion_tokens\":9,"
+       "\"total_tokens\":30,\"prompt_tokens_details\":{\"audio_tokens\":2},\"completion_tokens_details\":"
+       "{\"audio_tokens\":7}}}",
+       {.input_tokens = 21,
+        .output_tokens = 9,
+        .audio_input_tokens = 2,
+        .audio_output_tokens = 7,
+        .tier = TIER_PRIORITY}},
+      {"{\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"cost\":0.00023250000000000001,"
+       "\"cost_details\":{\"upstream_inference_cost\":null}},\"service_tier\":\"default\"}",
+       {.input_tokens = 1, .output_tokens = 2, .cost_told = true, .told_pico_usd = 232500000}},
+      {"{\"choices\":[],\"usage\":{\"prompt_tokens\":50,\"completion_tokens\":48,\"cost\":{\"input_tokens_cost\":5e-05,"
+       "\"output_tokens_cost\":0.00005,\"request_cost\":0.005,\"total_cost\":0.0051}},\"service_tier\":null}",
+       {.input_tokens = 50, .output_tokens = 48, .cost_told = true, .told_pico_usd = 5100000000}},
+      {"{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,\"cost_in_usd_ticks\":758000}}",
+       {.input_tokens = 3, .output_tokens = 4, .cost_told = true, .told_pico_usd = 75800000}},
+      {"{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,\"cost\":null}}",
+       {.input_tokens = 3, .output_tokens = 4}},
+      {"{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,\"cost\":{\"diem\":0}}}",
+       {.input_tokens = 3, .output_tokens = 4}},
+  };
+  for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct buf text = {0};
+    buf_text(&text, rows[i].answer);
+    for (unsigned streamed = 0; streamed < 2; streamed++) {
+      struct reading r = {0};
+      const struct usage *want = &rows[i].usage;
+      if (streamed) {
+        struct stream_event e = {.has_data = true, .data = buf_view(&text)};
+        dialect_openai_chat.read_event(&r, &e);
+      } else {
+        dialect_openai_chat.read_answer(&r, buf_view(&text));
+      }
+      CHECK_INT(r.usage.input_tokens, want->input_tokens);
+      CHECK_INT(r.usage.output_tokens, want->output_tokens);
+      CHECK_INT(r.usage.audio_input_tokens, want->audio_input_tokens);
+      CHECK_INT(r.usage.audio_output_tokens, want->audio_output_tokens);
+      CHECK_INT(r.usage.tier, want->tier);
+      CHECK_INT(r.usage.cost_told, want->cost_told);
+      CHECK_INT(r.usage.told_pico_usd, want->told_pico_usd);
+    }
+    buf_done(&text);
+  }
+}
+
 TEST(messages_usage_is_set_never_added) {
   struct reading r = after(
       &dialect_anthropic_messages,
@@ -397,15 +458,77 @@ TEST(long_error_texts_are_cut_between_characters) {
   buf_done(&b);
 }
 
-TEST(dialects_are_found_by_name_and_path) {
+TEST(dialects_are_found_by_name) {
   for (enum dialect_id i = 0; i < DIALECT_COUNT; i++) {
     CHECK(dialect_named(slice_text(dialect_of(i)->name)) == dialect_of(i));
-    CHECK(dialect_for_path(dialect_of(i)->client_path) == dialect_of(i));
     CHECK_INT(dialect_index(dialect_of(i)), i);
   }
   CHECK(dialect_named(SLICE("openai")) == NULL);
-  CHECK(dialect_for_path(SLICE("/v1/messages/batches")) == &dialect_anthropic_messages);
-  CHECK(dialect_for_path(SLICE("")) == &dialect_openai_chat);
+}
+
+/* The text that Lua is given instead of the event; "-": the event must be read as a whole. */
+static const char *text_of(const struct dialect *d, const char *name, const char *json) {
+  static char out[256];
+  char padded[1024] = {0};
+  snprintf(padded, sizeof padded - JSON_PADDING, "%s", json);
+  struct stream_event e = {.name = slice_text(name), .data = slice_text(padded), .has_data = true};
+  struct slice raw;
+  snprintf(out, sizeof out, "-");
+  if (d->read_text(&e, &raw)) snprintf(out, sizeof out, "%.*s", (int)raw.len, raw.ptr);
+  return out;
+}
+
+#define CHUNK(choice) "{\"id\":\"c\",\"choices\":[{" choice "}],\"usage\":null}"
+
+TEST(an_event_that_is_only_text) {
+  CHECK_SLICE(slice_text(text_of(&dialect_openai_chat, "",
+                                 CHUNK("\"index\":0,\"delta\":{\"content\":\" a\\n\"},\"finish_reason\":null"))),
+              "\" a\\n\"");
+  CHECK_SLICE(slice_text(text_of(&dialect_openai_chat, "", CHUNK("\"delta\" : { \"content\" :\n \"b\" }"))), "\"b\"");
+  CHECK_SLICE(slice_text(text_of(&dialect_openai_chat, "",
+                                 CHUNK("\"index\":0,\"logprobs\":null,\"delta\":{\"content\":\"}\"}"))),
+              "\"}\"");
+  static const char *const others[] = {
+      CHUNK("\"index\":0,\"delta\":{\"content\":\"\"}"),
+      CHUNK("\"index\":0,\"delta\":{\"content\":null}"),
+      CHUNK("\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"a\"}"),
+      CHUNK("\"index\":0,\"delta\":{\"reasoning\":\"a\"}"),
+      CHUNK("\"index\":0,\"delta\":{\"content\":[{\"type\":\"text\"}]}"),
+      CHUNK("\"index\":1,\"delta\":{\"content\":\"a\"}"),
+      CHUNK("\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\""),
+      CHUNK("\"index\":0,\"delta\":{\"content\":\"a\"},\"logprobs\":{\"content\":[]}"),
+      CHUNK("\"index\":0,\"delta\":{\"content\":\"a\"}},{\"index\":1,\"delta\":{\"content\":\"b\"}"),
+      "{\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":1}}",
+      "{\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"error\":{\"message\":\"x\"}}",
+      "{\"choices\":[]}",
+      "[DONE]",
+      "{",
+  };
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    CHECK_SLICE(slice_text(text_of(&dialect_openai_chat, "", others[i])), "-");
+  CHECK_SLICE(slice_text(text_of(&dialect_openai_chat, "error", CHUNK("\"delta\":{\"content\":\"a\"}"))), "-");
+  /* Two fields look like one string that is none: decoding says no. */
+  char decoded[64];
+  size_t len;
+  const char *two = text_of(&dialect_openai_chat, "", CHUNK("\"delta\":{\"content\":\"a\",\"refusal\":\"b\"}"));
+  CHECK(!json_unquote(slice_text(two), decoded, &len));
+}
+
+TEST(a_text_delta_of_messages) {
+#define DELTA(delta) "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{" delta "}}"
+  const struct dialect *d = &dialect_anthropic_messages;
+  CHECK_SLICE(slice_text(text_of(d, "content_block_delta", DELTA("\"type\":\"text_delta\",\"text\":\" a\\\"\""))),
+              "\" a\\\"\"");
+  CHECK_SLICE(slice_text(text_of(d, "", DELTA(" \"type\": \"text_delta\", \"text\": \"b\" "))), "\"b\"");
+  static const char *const others[] = {
+      DELTA("\"type\":\"text_delta\",\"text\":\"\""),
+      DELTA("\"type\":\"thinking_delta\",\"thinking\":\"a\""),
+      DELTA("\"text\":\"a\",\"type\":\"text_delta\""),
+      "{\"type\":\"content_block_start\",\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}",
+      "{\"type\":\"ping\"}",
+  };
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) CHECK_SLICE(slice_text(text_of(d, "", others[i])), "-");
+#undef DELTA
 }
 
 UNIT_MAIN()

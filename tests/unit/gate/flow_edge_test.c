@@ -42,7 +42,7 @@ TEST(what_is_refused_before_routing) {
   } rows[] = {
       {"POST /v1/nothing HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n", 404, "\"code\":\"endpoint_not_found\"",
        "x-gateway-error: true\r\n"},
-      {"POST /v1/messages/count_tokens HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n", 404,
+      {"POST /v1/messages/nothing HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n", 404,
        "\"type\":\"not_found_error\"", "request-id: req_"},
       {"GET " CHAT " HTTP/1.1\r\nhost: x\r\n\r\n", 405, "\"code\":\"method_not_allowed\"", "allow: POST, OPTIONS\r\n"},
       {"DELETE " MESSAGES " HTTP/1.1\r\nhost: x\r\n\r\n", 405, "{\"type\":\"error\",", "allow: POST, OPTIONS\r\n"},
@@ -221,8 +221,10 @@ TEST(keys_of_a_provider_take_turns) {
   struct mock *m = mock_start(mock_serve, &good_script);
   struct config *c = lone_config(m, false);
   struct provider *p = c->providers[0];
-  p->keys[1] = (struct provider_key){text_of("env SECOND"), secret_new(SLICE("authorization: Bearer second\r\n")),
-                                     secret_new(SLICE("second")), text_of("x")};
+  p->keys[1] = (struct provider_key){.label = text_of("env SECOND"),
+                                     .line = secret_new(SLICE("authorization: Bearer second\r\n")),
+                                     .bare = secret_new(SLICE("second")),
+                                     .identity = text_of("x")};
   p->key_count = 2;
   house_init(&h, c, NULL);
   for (unsigned i = 0; i < 4; i++) {

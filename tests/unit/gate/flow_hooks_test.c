@@ -74,7 +74,7 @@ static enum hook_verdict hook_answer(struct script *s, struct attempt *a, struct
   return plan.answer;
 }
 
-static enum hook_verdict hook_event(struct script *s, struct attempt *a, const struct sse_event *e, struct buf *out,
+static enum hook_verdict hook_event(struct script *s, struct attempt *a, const struct stream_event *e, struct buf *out,
                                     struct fault *f) {
   (void)s;
   if (a->reading.is_content) buf_text(out, "event: said\ndata: {}\n\n");

@@ -268,7 +268,7 @@ TEST(answer_without_usage_is_estimated) {
             200);
   struct slice trace = house_trace(&h);
   CHECK(has(trace, "\"usage_source\":\"estimated\""));
-  CHECK(has(trace, "\"input_tokens\":9,\"output_tokens\":17,"));
+  CHECK(has(trace, "\"input_tokens\":9,\"output_tokens\":8,"));
   buf_done(&body);
   finish(&h, m);
 }

@@ -50,7 +50,7 @@ static inline struct config_made house_config(void) {
   c->keep_alive_ms = 75000;
   c->write_idle_ms = 60000;
   c->connections = 1000;
-  c->prices = price_table_new();
+  c->catalogue = catalogue_new();
   return (struct config_made){c, house_adapter(c, "openai", &dialect_openai_chat),
                               house_adapter(c, "anthropic", &dialect_anthropic_messages)};
 }
@@ -68,7 +68,7 @@ static inline struct provider *house_provider(struct config *c, const char *name
   p->base_path = text_of("/v1");
   p->authority = text_of("127.0.0.1");
   p->dialect = a->dialect;
-  p->timeouts = (struct timeouts){1000, 10000, 10000, 30000};
+  p->timeouts = (struct timeouts){1000, 10000, 10000, 30000, 0, 0, 0};
   p->key_count = 1;
   p->keys[0] = (struct provider_key){
       .label = text_of("env TEST_KEY"),

@@ -83,6 +83,11 @@ TEST(credentials) {
               {{"authorization"}, {"abc"}, CREDENTIAL_AMBIGUOUS, ""},
               {{"authorization"}, {"Bearer"}, CREDENTIAL_NONE, ""},
               {{"x-api-key"}, {""}, CREDENTIAL_NONE, ""},
+              {{"api-key"}, {"abc"}, CREDENTIAL_ONE, "abc"},
+              {{"x-goog-api-key", "authorization"}, {"abc", "Bearer abc"}, CREDENTIAL_ONE, "abc"},
+              {{"x-goog-api-key", "x-api-key"}, {"abc", "abd"}, CREDENTIAL_AMBIGUOUS, ""},
+              {{"authorization"}, {"AWS4-HMAC-SHA256 Credential=a"}, CREDENTIAL_SIGNED, ""},
+              {{"authorization", "x-api-key"}, {"AWS4-HMAC-SHA256 Credential=a", "abc"}, CREDENTIAL_AMBIGUOUS, ""},
               {{"proxy-authorization"}, {"Bearer abc"}, CREDENTIAL_NONE, ""}};
   for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct http_head head = {0};
@@ -90,6 +95,27 @@ TEST(credentials) {
     for (; head.header_count < 3 && rows[i].names[head.header_count] != NULL; head.header_count++)
       head.headers[head.header_count] = (struct http_header){slice_text(rows[i].names[head.header_count]),
                                                              slice_text(rows[i].values[head.header_count])};
+    CHECK_INT(key_credential(&head, &key), rows[i].is);
+    if (rows[i].is == CREDENTIAL_ONE) CHECK_SLICE(key, rows[i].key);
+  }
+}
+
+TEST(credentials_in_the_query) {
+  static const struct {
+    const char *query, *header;
+    enum credential is;
+    const char *key;
+  } rows[] = {{"key=abc", NULL, CREDENTIAL_ONE, "abc"},
+              {"alt=sse&key=abc", NULL, CREDENTIAL_ONE, "abc"},
+              {"key=abc&alt=sse", "abc", CREDENTIAL_ONE, "abc"},
+              {"key=abc", "abd", CREDENTIAL_AMBIGUOUS, ""},
+              {"key=", NULL, CREDENTIAL_NONE, ""},
+              {"monkey=abc&keys=abc&key", NULL, CREDENTIAL_NONE, ""}};
+  for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct http_head head = {.query = slice_text(rows[i].query)};
+    struct slice key = {NULL, 0};
+    if (rows[i].header != NULL)
+      head.headers[head.header_count++] = (struct http_header){SLICE("x-goog-api-key"), slice_text(rows[i].header)};
     CHECK_INT(key_credential(&head, &key), rows[i].is);
     if (rows[i].is == CREDENTIAL_ONE) CHECK_SLICE(key, rows[i].key);
   }

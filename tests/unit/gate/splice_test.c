@@ -2,8 +2,15 @@
 #include "gate/splice.h"
 
 #include "check.h"
+#include "gate/dialect.h"
+#include "wire/json.h"
 
 static struct arena arena;
+
+static bool read_body(const struct dialect *d, struct arena *a, struct slice body, struct asked *out, struct fault *f) {
+  *out = (struct asked){0};
+  return asked_read(&d->request, a, body, out, f);
+}
 
 /* The body with `model` and the option, as one text. */
 static struct buf spliced(const char *body_text, const char *model, bool want_usage) {
@@ -13,7 +20,7 @@ static struct buf spliced(const char *body_text, const char *model, bool want_us
   struct iovec parts[SPLICE_PARTS_MAX];
   buf_text(&body, body_text);
   buf_reserve(&body, 0);
-  bool ok = dialect_read_request(&dialect_openai_chat, &arena, buf_view(&body), &asked, &f);
+  bool ok = read_body(&dialect_openai_chat, &arena, buf_view(&body), &asked, &f);
   CHECK(ok);
   if (!ok) fprintf(stderr, "%s: %s\n", body_text, f.text);
   int count = ok ? splice_body(&arena, buf_view(&body), &asked, slice_text(model), want_usage, parts) : 0;
@@ -86,7 +93,7 @@ TEST(what_comes_out_reads_back) {
     struct buf out = spliced(bodies[i], "b", true);
     struct asked asked;
     struct fault f;
-    CHECK(dialect_read_request(&dialect_openai_chat, &arena, buf_view(&out), &asked, &f));
+    CHECK(read_body(&dialect_openai_chat, &arena, buf_view(&out), &asked, &f));
     CHECK_SLICE(asked.model, "b");
     CHECK(asked.usage_event);
     CHECK(slice_find(asked.stream_options_raw, SLICE("false")) < 0);
@@ -121,7 +128,7 @@ TEST(what_a_request_asks_for) {
     struct fault f = {0};
     buf_text(&body, rows[i].body);
     buf_reserve(&body, 0);
-    CHECK_INT(dialect_read_request(&dialect_openai_chat, &arena, buf_view(&body), &asked, &f), rows[i].ok);
+    CHECK_INT(read_body(&dialect_openai_chat, &arena, buf_view(&body), &asked, &f), rows[i].ok);
     CHECK_SLICE(slice_text(f.param), rows[i].field);
     buf_done(&body);
   }
@@ -131,11 +138,11 @@ TEST(what_a_request_asks_for) {
   buf_text(&body, "{\"model\":\"a\",\"messages\":[1,2,3],\"max_tokens\":5,\"max_completion_tokens\":7,\"stream\":true,"
                   "\"tools\":[{}],\"stream_options\":{\"include_usage\":true}}");
   buf_reserve(&body, 0);
-  CHECK(dialect_read_request(&dialect_openai_chat, &arena, buf_view(&body), &asked, &f));
+  CHECK(read_body(&dialect_openai_chat, &arena, buf_view(&body), &asked, &f));
   CHECK(asked.stream && asked.usage_event && asked.has_tools);
   CHECK_INT(asked.max_tokens, 7);
   CHECK_INT(asked.message_bytes, 7);
-  CHECK(dialect_read_request(&dialect_anthropic_messages, &arena, buf_view(&body), &asked, &f) && !asked.usage_event);
+  CHECK(read_body(&dialect_anthropic_messages, &arena, buf_view(&body), &asked, &f) && !asked.usage_event);
   buf_done(&body);
   arena_done(&arena);
   arena_drop_spare();

@@ -27,7 +27,9 @@ static struct team team = {.name = HOSTILE};
 static struct key key = {.name = HOSTILE, .team = &team};
 
 static void fill(struct request *r, struct attempt *a) {
+  static const struct endpoint endpoint = {.operation = OPERATION_EMBEDDINGS};
   *r = (struct request){.gate = &gate,
+                        .endpoint = &endpoint,
                         .tenure = &tenure,
                         .dialect = &dialect_openai_chat,
                         .method = SLICE("POST"),

@@ -65,6 +65,9 @@ TEST(fields_of_targets) {
   CHECK(tells("local t = self.t[2] return tell(t.in_flight, tostring(t.latency_ms), tostring(t.ttft_ms), t.error_rate, "
               "tostring(t.input_usd_per_mtok))",
               KEY, "0|nil|nil|0.0|nil"));
+  CHECK(tells("local t = self.t[2] return tell(tostring(t.healthy), t.ejected_for_ms, tostring(t.availability), "
+              "tostring(t.wait_ms))",
+              KEY, "true|0|nil|nil"));
   CHECK(tells(
       "return tell(tostring(self.t[2] == self.p[1]), tostring(self.t[1]), tostring(({ [self.t[2]] = 5 })[self.p[1]]))",
       KEY, "true|a/one|5"));

@@ -224,12 +224,13 @@ TEST(a_request_finishes_on_its_generation) {
   stage_init(&s);
   stage_open(&s, POLICY("gw.sleep(60) return gw.refuse(418, 'old')"), 9);
   unsigned released = house_released;
+  /* Loading takes longer than a policy may wait: the new one stands ready before the request comes. */
+  stage_write(&s, "policies/x.lua", POLICY("return gw.refuse(419, 'new')"));
+  struct generation *g = stage_load(&s, stage_config(&s, "x", 9), 1);
   struct client c;
   client_open(&c, &s.house);
   client_post_with(&c, "/v1/chat/completions", "", SLICE(STAGE_CHAT));
   house_pass_ms(&s.house, 10);
-  stage_write(&s, "policies/x.lua", POLICY("return gw.refuse(419, 'new')"));
-  struct generation *g = stage_load(&s, stage_config(&s, "x", 9), 1);
   load_attach(g->scripts[0], s.house.gate);
   gate_adopt(s.house.gate, g);
   CHECK_INT(stage_ask(&s, ""), 419);

@@ -350,6 +350,7 @@ TEST(attempts_build_alike_until_the_body_goes) {
   arena_init(&r->arena);
   r->gate = g;
   r->tenure = g->tenure;
+  r->endpoint = endpoint_of(&head);
   r->dialect = &dialect_openai_chat;
   r->head = &head;
   r->attempts_end = &r->attempts;

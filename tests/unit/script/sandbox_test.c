@@ -3,15 +3,16 @@
 
 /* Everything reachable from a script's environment, in order. A new name here is a decision. */
 static const char reachable[] =
-    "assert error getmetatable gw gw.count gw.hash gw.id gw.json gw.json.array gw.json.decode gw.json.encode "
-    "gw.json.is_array gw.json.is_raw gw.json.null gw.json.raw gw.json.text gw.json.valid gw.log gw.log.error "
-    "gw.log.info gw.log.warn gw.now_ms gw.random ipairs math math.abs math.acos math.asin math.atan math.ceil math.cos "
-    "math.deg math.exp math.floor math.fmod math.huge math.log math.max math.maxinteger math.min math.mininteger "
-    "math.modf math.pi math.rad math.random math.sin math.sqrt math.tan math.tointeger math.type math.ult next pairs "
-    "pcall print rawequal rawget rawlen require select setmetatable string string.byte string.char string.find "
-    "string.format string.gmatch string.gsub string.len string.lower string.match string.rep string.reverse string.sub "
-    "string.upper table table.concat table.insert table.move table.pack table.remove table.sort table.unpack tonumber "
-    "tostring type utf8 utf8.char utf8.charpattern utf8.codepoint utf8.codes utf8.len utf8.offset xpcall";
+    "assert error getmetatable gw gw.aws_event gw.count gw.floats gw.floats.from_base64 gw.floats.to_base64 gw.hash "
+    "gw.id gw.json gw.json.array gw.json.decode gw.json.encode gw.json.is_array gw.json.is_raw gw.json.null "
+    "gw.json.raw gw.json.text gw.json.valid gw.log gw.log.error gw.log.info gw.log.warn gw.now_ms gw.random ipairs "
+    "math math.abs math.acos math.asin math.atan math.ceil math.cos math.deg math.exp math.floor math.fmod math.huge "
+    "math.log math.max math.maxinteger math.min math.mininteger math.modf math.pi math.rad math.random math.sin "
+    "math.sqrt math.tan math.tointeger math.type math.ult next pairs pcall print rawequal rawget rawlen require "
+    "select setmetatable string string.byte string.char string.find string.format string.gmatch string.gsub "
+    "string.len string.lower string.match string.rep string.reverse string.sub string.upper table table.concat "
+    "table.insert table.move table.pack table.remove table.sort table.unpack tonumber tostring type utf8 utf8.char "
+    "utf8.charpattern utf8.codepoint utf8.codes utf8.len utf8.offset xpcall";
 
 /* Walks the content behind _ENV, from C, through every table and metatable that a script could get at. */
 static void walk(lua_State *L, const char *path) {

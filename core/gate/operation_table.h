@@ -1,0 +1,20 @@
+/* operation_table: OPERATION(id, name, estimate, doc): what clients may ask for. The name is what the trace record, the
+ * scripts (`req.endpoint`) and the `paths` of adapters call it; estimate: what is reckoned when the provider does not
+ * tell its usage: NOTHING, the INPUT, or ALL of it. */
+OPERATION(CHAT, "chat", ALL, "A turn of a conversation, whole or streamed.")
+OPERATION(EMBEDDINGS, "embeddings", INPUT, "Vectors of texts.")
+OPERATION(RERANK, "rerank", NOTHING, "Documents in the order of their relevance to a query.")
+OPERATION(COMPLETIONS, "completions", ALL, "Text that continues a prompt, whole or streamed.")
+OPERATION(MODERATIONS, "moderations", NOTHING, "Whether content breaks a policy.")
+OPERATION(IMAGES, "images", NOTHING, "Images made or changed, whole or streamed.")
+OPERATION(SPEECH, "speech", NOTHING, "Text read aloud, passed on as it is made.")
+OPERATION(TRANSCRIPTIONS, "transcriptions", NOTHING, "Text of speech, translated or not, whole or streamed.")
+OPERATION(COUNT_TOKENS, "count_tokens", NOTHING, "How many tokens a request would be.")
+OPERATION(INVOKE, "invoke", NOTHING, "Bedrock's InvokeModel: a body in the model's own shape.")
+OPERATION(RESPONSES, "responses", NOTHING, "Stored responses: read, cancelled, deleted.")
+OPERATION(FILES, "files", NOTHING, "Files kept by a provider.")
+OPERATION(BATCHES, "batches", NOTHING, "Batches of requests run by a provider.")
+OPERATION(RAW, "raw", NOTHING, "Anything else of one provider's API.")
+OPERATION(MODELS, "models", NOTHING, "The routes and models that the key may use.")
+OPERATION(MODEL, "model", NOTHING, "One of them.")
+OPERATION(NONE, "none", NOTHING, "There is no such endpoint.")
