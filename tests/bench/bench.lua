@@ -3,6 +3,7 @@
 package.path = "tests/bench/?.lua;" .. package.path
 local servers = require "servers"
 local socket = require "socket"
+local translation = require "translation"
 
 local rounds = tonumber(os.getenv "ROUNDS" or "5")
 local seconds = tonumber(os.getenv "SECONDS_EACH" or "1.0")
@@ -215,7 +216,14 @@ end
 -- ---- the run
 -- -----------------------------------------------------------------------------------------------------------
 
-local parts = { cpu = cpu, latency = latency, memory = memory, start = start }
+local function translated()
+  translation.cpu { bodies = bodies, rounds = rounds, seconds = seconds, say = say, median = median }
+end
+
+local function translated_instructions() translation.instructions { bodies = bodies, say = say } end
+
+local parts = { cpu = cpu, latency = latency, memory = memory, start = start, translation = translated,
+  ["translation-instructions"] = translated_instructions }
 local good = true
 local ok, fault = xpcall(function()
   if arg[1] == "instructions" then
@@ -223,7 +231,7 @@ local ok, fault = xpcall(function()
   elseif arg[1] then
     for _, name in ipairs(arg) do assert(parts[name], "no part " .. name)() end
   else
-    for _, name in ipairs { "cpu", "latency", "memory", "start" } do parts[name]() end
+    for _, name in ipairs { "cpu", "latency", "memory", "start", "translation" } do parts[name]() end
   end
 end, debug.traceback)
 servers.stop_all()

@@ -16,7 +16,29 @@ do
 end
 
 local provider_errors = {
-  provider_timeout = function(x) x:wait_closed(20) x.last = true end,
+  total_timeout = function(x) x:wait_closed(20) x.last = true end,
+  first_token_timeout = function(x)
+    x:start_stream()
+    x:wait_closed(20)
+    x.last = true
+  end,
+  between_tokens_timeout = function(x)
+    x:start_stream()
+    local events = answers.stream[x.upstream.dialect] { "a" }
+    for i = 1, #events - 3 do x:chunk(events[i]) end
+    x:wait_closed(20)
+    x.last = true
+  end,
+  too_few_tokens = function(x)
+    x:start_stream()
+    local events = answers.stream[x.upstream.dialect] { "a" }
+    for i = 1, #events - 3 do x:chunk(events[i]) end
+    for _ = 1, 40 do
+      require "loop".sleep(0.4)
+      if not x:chunk(events[#events - 3]) then break end
+    end
+    x.last = true
+  end,
   provider_broken = function(x) x.conn:close() x.last = true end,
   upstream_redirect = function(x) x:reply(302, "", { "location: http://127.0.0.1:9/" }) end,
   provider_failed = function(x)
@@ -30,6 +52,17 @@ local policies = {
   no_target = "function P:route() return {} end",
   script_failed = "function P:route() error 'broken' end",
 }
+
+-- The clocks of the providers of provider_errors.
+local timeouts = {
+  first_token_timeout = { first_token = "400ms" },
+  between_tokens_timeout = { between_tokens = "400ms" },
+  too_few_tokens = { min_tokens_per_s = 50 },
+}
+local streamed = { provider_failed = true, first_token_timeout = true, between_tokens_timeout = true,
+  too_few_tokens = true }
+-- Codes of which a client reads in a stream that has begun.
+local late = { between_tokens_timeout = true, too_few_tokens = true }
 
 -- How to get each code: a function that returns the answer.
 local provoke = {}
@@ -54,6 +87,14 @@ end
 local post = "POST %s HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nauthorization: Bearer "
   .. flow.client_key .. "\r\n"
 
+provoke.model_unpriced = function(t, _, dialect)
+  local up = t:upstream { dialect = dialect }
+  local gate = t:gateway { providers = { up = t:provider(up) }, routes = { r = { targets = { "up/nobodys" } } },
+    unknown_price = "deny" }
+  local answer = t:chat(gate, "r", { dialect = dialect })
+  t:equal(#up.requests, 0, "requests to the provider")
+  return answer
+end
 provoke.bad_http = raw(function(_, path) return post:format(path) .. "bad header: 1\r\n\r\n" end)
 provoke.request_timeout = raw(function(_, path) return post:format(path) .. "content-length: 100\r\n\r\n{" end)
 provoke.body_too_large = raw(function(_, path) return post:format(path) .. "content-length: 99999999\r\n\r\n{" end)
@@ -79,9 +120,77 @@ provoke.model_not_found = chat { model = "nothing" }
 provoke.model_forbidden = chat { key = "mg-canary7Q-narrow-0123456789" }
 provoke.provider_unreachable = chat { model = "dead" }
 for code in pairs(provider_errors) do
-  provoke[code] = chat { model = code, fields = code == "provider_failed" and { stream = true } or nil }
+  if late[code] then
+    provoke[code] = function(t, gate, dialect) return t:chat_stream(gate, code, { dialect = dialect }) end
+  else
+    provoke[code] = chat { model = code, fields = streamed[code] and { stream = true } or nil }
+  end
 end
 for code in pairs(policies) do provoke[code] = chat { model = code } end
+
+provoke.fields_not_carried = function(t, gate, dialect)
+  local lost = dialect == "openai.chat" and { logit_bias = { ["50256"] = -100 } } or { top_k = 5 }
+  return t:chat(gate, "other", { dialect = dialect, fields = lost, headers = { "x-moongate-strict: true" } })
+end
+
+-- Stored files, which name no model; in either API by its version header.
+local function files(more, method, target)
+  return function(t, gate, dialect)
+    local conn = t:client(gate)
+    local headers = { (method or "GET") .. " " .. (target or "/v1/files") .. " HTTP/1.1", "host: a",
+      "authorization: Bearer " .. flow.client_key, "content-length: 0" }
+    if dialect == "anthropic.messages" then headers[#headers + 1] = "anthropic-version: 2023-06-01" end
+    for _, line in ipairs(more) do headers[#headers + 1] = line end
+    conn:send(table.concat(headers, "\r\n") .. "\r\n\r\n")
+    local answer = t:check(http.read_response(conn, 10), "an answer")
+    conn:close()
+    return answer
+  end
+end
+
+provoke.provider_needed = files {}
+provoke.provider_not_found = files { "x-moongate-provider: nobody" }
+provoke.bad_form = files({ "content-type: multipart/form-data; boundary=b" }, "POST", "/v1/images/edits")
+
+-- A provider of its own that is slow below HTTP.
+local function slow_provider(clock, open)
+  return function(t, _, dialect)
+    local gate = t:gateway {
+      providers = { slow = t:provider({ dialect = dialect, url = open(t) },
+        { timeouts = { [clock] = "400ms" }, insecure = true }) },
+      routes = { r = { targets = { "slow/m" }, retry = { same_target = 0 } } },
+    }
+    local fields = clock == "upload" and { user = ("x"):rep(12 << 20) } or nil
+    return t:chat(gate, "r", { dialect = dialect, fields = fields, seconds = 30 })
+  end
+end
+
+provoke.connect_timeout = slow_provider("connect", function(t) return "http://127.0.0.1:" .. t:full_port() end)
+provoke.tls_timeout = slow_provider("tls", function(t) return "https://127.0.0.1:" .. t:deaf_port() end)
+provoke.upload_timeout = slow_provider("upload", function(t) return "http://127.0.0.1:" .. t:deaf_port() end)
+
+-- Codes that only one API has an endpoint for, or that take long.
+local only = { bad_form = "openai.chat", too_few_tokens = "openai.chat" }
+
+-- On a gateway of its own, whose only place is taken.
+local function crowded(limits)
+  return function(t, _, dialect)
+    local up = t:upstream { dialect = dialect, script = function(x) x:wait_closed(20) x.last = true end }
+    limits.in_flight = 1
+    local gate = t:gateway { limits = limits, providers = { slow = t:provider(up) },
+      routes = { slow = { targets = { "slow/m" } } } }
+    local first = t:client(gate)
+    first:send(t:chat_text("slow", { dialect = dialect }))
+    t:until_true(10, function() return #up.requests == 1 end, "the request is with the provider")
+    local answer = t:chat(gate, "slow", { dialect = dialect })
+    t:check(tonumber(answer.headers["retry-after"]) > 0, "Retry-After")
+    first:close()
+    return answer
+  end
+end
+
+provoke.overloaded = crowded { queue = 0 }
+provoke.queue_timeout = crowded { queue_time = "200ms" }
 
 -- On a gateway of its own, which ends while its provider is still thinking.
 provoke.draining = function(t, _, dialect)
@@ -115,11 +224,14 @@ for _, dialect in ipairs { "openai.chat", "anthropic.messages" } do
       limits = { body = "1MiB", body_time = "500ms" }, teams = { search = {} } }
     for code, script in pairs(provider_errors) do
       local up = t:upstream { dialect = dialect, script = script }
-      config.providers[code] = t:provider(up, { timeouts = { total = "400ms" } })
+      config.providers[code] = t:provider(up, { timeouts = timeouts[code] or { total = "400ms" } })
       config.routes[code] = { targets = { code .. "/m" } }
     end
     local good = t:upstream { dialect = dialect }
     config.providers.good = t:provider(good)
+    local other = t:upstream { dialect = dialect == "openai.chat" and "anthropic.messages" or "openai.chat" }
+    config.providers.other = t:provider(other)
+    config.routes.other = { targets = { "other/m" } }
     config.routes.good = { targets = { "good/m" } }
     for code, body in pairs(policies) do
       proc.write_file(t.dir .. "/" .. code .. ".lua", "local P = { api = 1 }\n" .. body .. "\nreturn P\n")
@@ -134,12 +246,20 @@ for _, dialect in ipairs { "openai.chat", "anthropic.messages" } do
     local wrong = {}
     for code, row in pairs(rows) do
       local ok, fault = pcall(function()
-        local answer = provoke[code](t, gate, dialect)
+        local spoken = only[code] or dialect
+        local answer = provoke[code](t, gate, spoken)
+        if late[code] then
+          t:equal(answer.status, 200, "status of the stream")
+          local last = json.decode(answer.events[#answer.events].data)
+          t:equal(last.error.type, spoken == "openai.chat" and row[2] or row[3], "type")
+          if spoken == "openai.chat" then t:equal(last.error.code, code, "code") end
+          return
+        end
         t:equal(answer.status, row[1], "status")
-        local said = t:envelope(answer, dialect)
+        local said = t:envelope(answer, spoken)
         local body = json.decode(answer.body)
-        t:equal(body.error.type, dialect == "openai.chat" and row[2] or row[3], "type")
-        if dialect == "openai.chat" and code ~= "refused_by_policy" then t:equal(said, code, "code") end
+        t:equal(body.error.type, spoken == "openai.chat" and row[2] or row[3], "type")
+        if spoken == "openai.chat" and code ~= "refused_by_policy" then t:equal(said, code, "code") end
         t:check(#body.error.message > 20, "a message that helps: " .. body.error.message)
         t:equal(answer.headers["x-gateway-error"], "true", "x-gateway-error")
       end)
@@ -147,6 +267,6 @@ for _, dialect in ipairs { "openai.chat", "anthropic.messages" } do
     end
     table.sort(wrong)
     t:equal(table.concat(wrong, "\n"), "", "codes")
-    t:equal(#good.requests, 0, "requests that reached a provider")
+    t:equal(#good.requests + #other.requests, 0, "requests that reached a provider")
   end)
 end

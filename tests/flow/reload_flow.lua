@@ -1,4 +1,5 @@
 -- Live reload: under load, by every trigger, with broken scripts and configs, and back.
+local answers = require "answers"
 local flow = require "flow"
 local json = require "cjson"
 local gateway = require "gateway"
@@ -76,6 +77,57 @@ flow.case("20 reloads under 300 requests a second: none fails", { alone = true, 
   for _ = 1, 10 do gate:admin("POST", "/reload") end
   local room = flow.mode == "release" and 16384 or 262144 -- sanitizers keep what was freed for a while
   t:check(gate.process:resident_kib() < memory + room, "memory after ten more reloads")
+end)
+
+flow.case("50 reloads under load with 50 long streams: none fails, none is cut", { alone = true, seconds = 120,
+  only = "release" }, function(t)
+  local go
+  local function script(name)
+    return function(x)
+      local asked = x:json()
+      if asked.messages[1].content ~= "long" then return x:serve(name) end
+      local events = answers.openai_stream { "drop " }
+      x:start_stream()
+      x:chunk(events[1])
+      repeat
+        x:chunk(events[2])
+        t:sleep(0.5)
+      until go
+      for i = 3, #events do x:chunk(events[i]) end
+      x:end_stream()
+    end
+  end
+  local file = t.dir .. "/choose.lua"
+  proc.write_file(file, policy:format(1))
+  local gate = t:gateway { workers = 2, providers = { a = t:provider(t:upstream { script = script "one" }),
+    b = t:provider(t:upstream { script = script "two" }) }, routes = { r = { policy = file, targets = { "a/m",
+    "b/m" } } } }
+  local streams = {}
+  for i = 1, 50 do
+    local conn = t:client(gate)
+    conn.capture = nil
+    conn:send(t:chat_text("r", { stream = true, fields = { messages = { { role = "user", content = "long" } } } }))
+    streams[i] = http.read_head(conn)
+    t:check(streams[i]:event(), "first event of stream " .. i)
+  end
+  local stop = load(t, gate, 500)
+  local from = t:now()
+  for i = 1, 50 do
+    proc.write_file(file, policy:format(i % 2 + 1))
+    local answer = gate:admin("POST", "/reload")
+    t:equal(answer.status, 200, "reload " .. i .. ": " .. answer.body)
+    t:sleep(0.1)
+  end
+  local took = t:now() - from
+  local state = stop()
+  t:equal(table.concat(state.failed, "\n"), "", "failed requests of " .. state.done)
+  t:check(state.done / took > 150, ("%d requests in %.1f s"):format(state.done, took))
+  go = true
+  for i = 1, 50 do
+    streams[i].dialect, streams[i].events = "openai.chat", streams[i]:read_events(10)
+    t:match(t:text(streams[i]), "^drop ", "stream " .. i)
+  end
+  t:match(gate:metrics(), "\nmoongate_generation 51\n")
 end)
 
 flow.case("a broken script is refused with file:line and the old one goes on", function(t)

@@ -58,7 +58,7 @@ ask() {
   exit=$?
 }
 
-openai=/v1/chat/completions anthropic=/v1/messages
+openai=/v1/chat/completions anthropic=/v1/messages responses=/v1/responses
 command_=$1 command_word=${2:-}
 
 start --record "$work/record" --quiet
@@ -84,6 +84,59 @@ for event in message_start content_block_start ping content_block_stop message_d
 done
 is "anthropic.messages stream: deltas" 8 "$(count 'event: content_block_delta')"
 
+asked='{"model":"m-1","input":'
+ask $responses "$asked\"Hello there\"}"
+has "openai.responses whole: text" '"text":"This is m-1, simulated. You said: Hello there"}]'
+has "openai.responses whole: status" '"status":"completed","background":false'
+has "openai.responses whole: output tokens are words" '"output_tokens":8,'
+ask $responses "$asked\"Hello [[simulate thinking]]\",\"stream\":true}"
+for event in created in_progress reasoning_summary_part.done output_text.done content_part.done completed; do
+  is "openai.responses stream: one $event" 1 "$(count "event: response.$event")"
+done
+is "openai.responses stream: items" 2 "$(count 'event: response.output_item.done')"
+has "openai.responses stream: sealed thoughts" '"encrypted_content":"gAAAAAB'
+is "openai.responses stream: every event is numbered" "$(count 'data: ')" "$(count '"sequence_number":')"
+flat='"tools":[{"type":"function","name":"alpha","parameters":{"type":"object"}},{"type":"web_search"}]'
+ask $responses "$asked\"call alpha\",$flat,\"stream\":true}"
+has "openai.responses call" '"type":"function_call","status":"completed","arguments":"{}","call_id":"call_'
+ask $responses "${asked}[{\"role\":\"user\",\"content\":\"call alpha\"},{\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"alpha\",\"arguments\":\"{}\"},{\"type\":\"function_call_output\",\"call_id\":\"c1\",\"output\":\"rain\"}],$flat}"
+has "openai.responses after a result" 'The tools answered. alpha: rain'
+ask $responses "$asked\"x\",\"max_output_tokens\":2}"
+has "openai.responses cut: reason" '"incomplete_details":{"reason":"max_output_tokens"}'
+ask $responses "$asked\"x\"}" -H 'x-simulate: finish=refusal'
+has "openai.responses refusal" '{"type":"refusal","refusal":"I'
+ask $responses "${asked}[{\"type\":\"reasoning\",\"summary\":[],\"encrypted_content\":\"anthropic:x\"}]}"
+has "openai.responses thoughts of another maker" 'The encrypted content could not be verified.'
+ask $responses "$asked\"x\",\"stream\":true}" -H 'x-simulate: error_event=middle; chunks=4'
+is "openai.responses error: no end" 0 "$(count 'event: response.completed')"
+is "openai.responses error: failed" 1 "$(count 'event: response.failed')"
+ask $responses '{"model":"m"}'
+has "openai.responses input is required" "Missing required parameter: 'input'."
+
+gemini=/v1beta/models/m-1
+turn() { # user text
+  printf '{"contents":[{"parts":[{"text":"%s"}]}]' "$1"
+}
+ask $gemini:generateContent "$(turn 'Hello there')}"
+has "gemini whole: text" '"parts": [{"text": "This is m-1, simulated. You said: Hello there"}]'
+has "gemini whole: usage" '"candidatesTokenCount": 8,'
+ask "$gemini:streamGenerateContent?alt=sse" "$(turn 'Hello [[simulate thinking=1]]')}"
+is "gemini events: one a word, and the end" 19 "$(count 'data: ')"
+is "gemini events: one end" 1 "$(count '"finishReason": "STOP"')"
+is "gemini events: what was thought is signed once" 1 "$(count '"thoughtSignature"')"
+ask $gemini:streamGenerateContent "$(turn 'call alpha')"',"tools":[{"googleSearch":{}},{"function_declarations":[{"name":"beta"},{"name":"alpha","parameters":{"type":"OBJECT","required":["n"],"properties":{"n":{"type":"INTEGER"}}}}]}]}'
+has "gemini array: type" 'content-type: application/json'
+has "gemini array: a call comes whole" '[{"candidates": [{"content": {"parts": [{"functionCall": {"name": "alpha","args": {"n":1},"id": "'
+is "gemini array: is closed" ']' "$(tail -n 1 "$work/answer")"
+ask $gemini:generateContent '{"contents":[{"role":"model","parts":[{"functionCall":{"name":"alpha"}}]},{"role":"user","parts":[{"functionResponse":{"name":"alpha","response":{"output":"rain"}}}]}]}'
+has "gemini after a result" 'The tools answered. alpha: rain'
+ask $gemini:generateContent "$(turn x)}" -H 'x-simulate: status=429'
+has "gemini refused: envelope" '{"error": {"code": 429,"message": "You exceeded'
+ask $gemini:streamGenerateContent "$(turn x)}" -H 'x-simulate: error_event=middle; chunks=4'
+is "gemini array: an error is its last element" 1 "$(tail -n 1 "$work/answer" | grep -c '^{"error": {"code": 503,.*}}\]$')"
+ask $gemini:generateContent '{"contents":[]}'
+has "gemini contents are required" 'contents is not specified'
+
 tools='"tools":[{"type":"function","function":{"name":"alpha","parameters":{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"array","items":{"type":"integer"},"minItems":2},"c":{"$ref":"#/$defs/c"}},"required":["a","b","c"],"$defs":{"c":{"enum":["x","y"]}}}}},{"type":"function","function":{"name":"alpha_two","parameters":{}}}]'
 ask $openai "$(message 'please call alpha, now'),$tools}"
 has "tool call: minimal arguments" '"arguments": "{\"a\":\"simulated\",\"b\":[1,1],\"c\":\"x\"}"'
@@ -94,6 +147,11 @@ is "parallel calls: two openings" 2 "$(count '"type":"function"')"
 has "parallel calls: second index" '"tool_calls":[{"index":1,"id":"call_'
 ask $openai "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"call alpha\"},{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"alpha\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"21 degrees\"}],$tools}"
 has "after a result: text" 'The tools answered. alpha: 21 degrees'
+ask $anthropic '{"model":"m","max_tokens":99,"messages":[{"role":"user","content":"x [[simulate tools=alpha]]"},{"role":"assistant","content":[{"type":"tool_use","id":"t1","name":"alpha","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":"rain [[simulate tools=beta]]"}]}],"tools":[{"name":"alpha","input_schema":{"type":"object"}},{"name":"beta","input_schema":{"type":"object"}}]}'
+has "a tool result steers: the next call" '"name":"beta"'
+is "a tool result steers: not what the user said" 0 "$(count '"name":"alpha"')"
+ask $anthropic "$(message x),\"output_config\":{\"format\":{\"type\":\"json_schema\",\"schema\":{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}},\"required\":[\"city\"]}}}}"
+has "output_config: JSON of the schema" '{\"city\":\"simulated\"}'
 ask $anthropic '{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"call alpha"},{"role":"assistant","content":[{"type":"tool_use","id":"t1","name":"alpha","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":"rain"}]}],"tools":[{"name":"alpha","input_schema":{"type":"object"}}]}'
 has "after a result: anthropic" 'The tools answered. alpha: rain'
 
@@ -168,6 +226,21 @@ for n in 1 2 3; do
   has "fail_first=2, request $n" "$want"
 done
 
+ask $openai "$(message x)}" -H 'x-simulate: status=429; retry_after=7; retry_form=ms'
+has "retry_form=ms" 'retry-after-ms: 7000'
+ask $openai "$(message x)}" -H 'x-simulate: status=429; retry_after=7; retry_form=date'
+is "retry_form=date" 1 "$(grep -cE '^retry-after: [A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} 20[0-9]{2} [0-9:]{8} GMT' "$work/answer")"
+ask $openai "$(message x)}" -H 'x-simulate: header="x-made-up: 1"; header_bytes=640'
+has "header" 'x-made-up: 1'
+is "header_bytes" 10 "$(count 'x-filler: ')"
+ask $openai "$(message x)}" -H 'x-simulate: text="drips and drips"; drip_ms=1; drip_bytes=50'
+has "drip_ms, whole" '"content": "drips and drips"'
+ask $openai "$(message x),\"stream\":true}" -H 'x-simulate: drip_ms=1; drip_bytes=200'
+has "drip_ms, streamed" 'data: [DONE]'
+ask $openai "$(message x),\"stream\":true}" -H 'x-simulate: corrupt_at=0'
+is "corrupt_at" 1 "$(count 'eata: ')"
+is "gzip_bytes" 1234567 "$(curl -sS --compressed -H 'x-simulate: gzip_bytes=1234567' -d "$(message x)}" "$url$openai" | wc -c)"
+
 curl -sS "$url/v1/models" >"$work/answer"
 has "models, openai" '"object": "list"'
 curl -sS -H 'anthropic-version: 2023-06-01' "$url/v1/models" >"$work/answer"
@@ -211,6 +284,39 @@ while [ $n -lt 40 ]; do
 done
 is "fail=0.5: between 8 and 32 of 40 succeed" yes "$([ $good -ge 8 ] && [ $good -le 32 ] && echo yes || echo $good)"
 stop
+
+cat >"$work/scenario.lua" <<'SCENARIO'
+return { seconds = 60, phases = {
+  { from = 0, provider = "a", fault = { status = 503 } },
+  { from = 0, provider = "all", fault = { header = "x-all: 1" } },
+  { from = 0, fault = { header = "x-struck: 1" } },
+  { from = 50, provider = "all", fault = { status = 500 } },
+} }
+SCENARIO
+start --scenario "$work/scenario.lua" --strike b --quiet
+ask /s/provider=a$openai "$(message x)}"
+has "scenario: strikes by name" 'HTTP/1.1 503'
+has "scenario: strikes all" 'x-all: 1'
+ask /s/provider=b$openai "$(message x)}"
+has "scenario: strikes whom --strike names" 'x-struck: 1'
+ask /s/provider=c$openai "$(message x)}"
+has "scenario: spares others" 'HTTP/1.1 200'
+has "scenario: but not where all are struck" 'x-all: 1'
+stop
+
+wrong() { # scenario message
+  printf '%s' "$1" >"$work/wrong.lua"
+  "$command_" $command_word --scenario "$work/wrong.lua" 2>"$work/answer"
+  is "wrong scenario: status" 69 $?
+  has "wrong scenario" "$2"
+}
+wrong 'return { phases = {
+  { from = 1, too = 2, fault = { status = 503 } } } }' 'wrong.lua:2: unknown key "too" in a phase; did you mean "to"?'
+wrong 'return { phases = { { from = 1, to = 2,
+  fault = { statuss = 503 } } } }' 'wrong.lua:2: unknown key "statuss" for the simulator; did you mean "status"?'
+wrong 'return { phases = { { from = 2, to = 1, fault = { status = 503 } } } }' '`to` must be later than `from`'
+wrong 'return { phases = { { share = 2, fault = { status = 503 } } } }' 'share must be a share from 0 to 1'
+wrong 'return { }' 'a scenario needs `phases`'
 
 "$command_" $command_word --lisen x 2>"$work/answer"
 is "wrong option: status" 64 $?

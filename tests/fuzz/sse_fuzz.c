@@ -9,7 +9,7 @@ struct heard {
   struct buf events, raws;
 };
 
-static void hear(struct heard *h, const struct sse_event *e) {
+static void hear(struct heard *h, const struct stream_event *e) {
   buf_slice(&h->raws, e->raw);
   struct slice parts[] = {e->name, e->data, e->id, e->has_data ? SLICE("1") : SLICE("0")};
   for (size_t i = 0; i < 4; i++) {
@@ -21,7 +21,7 @@ static void hear(struct heard *h, const struct sse_event *e) {
 static void feed(struct sse_reader *r, const uint8_t *bytes, size_t len, struct heard *h) {
   char *copy = malloc(len + BUF_SLACK);
   struct slice in = slice_of(copy, len);
-  struct sse_event e;
+  struct stream_event e;
   if (len) memcpy(copy, bytes, len);
   memset(copy + len, '\n', BUF_SLACK);
   while (sse_next(r, &in, &e) == SSE_EVENT) hear(h, &e);
@@ -32,7 +32,7 @@ static void feed(struct sse_reader *r, const uint8_t *bytes, size_t len, struct 
 /* The LF of a CRLF that ends the stream, when the last cut was within it, is an event of its own: only its raw byte is
  * news. */
 static void finish(struct sse_reader *r, struct heard *h) {
-  struct sse_event e;
+  struct stream_event e;
   if (sse_finish(r, &e) == SSE_EVENT) {
     bool half = slice_eq(e.raw, SLICE("\n")) && h->raws.len > 0 && h->raws.ptr[h->raws.len - 1] == '\r';
     must(!half || !e.has_data);

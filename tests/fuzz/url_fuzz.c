@@ -1,5 +1,6 @@
 /* Fuzzes base URLs and percent coding. Holds: slices inside the text; an accepted URL read again from its own parts
- * gives the same parts; an escaped segment holds no byte that could end it and decodes to what it was. */
+ * gives the same parts; an escaped segment holds no byte that could end it and decodes to what it was; a path that
+ * stays inside has no dots to climb by. */
 #include "wire/url.h"
 
 #include <stdlib.h>
@@ -48,6 +49,17 @@ static void check_segment(struct slice segment) {
   buf_done(&escaped);
 }
 
+/* What stays inside has no "..", as it stands and decoded. */
+static void check_stays(struct slice text, char *decoded) {
+  struct slice forms[2] = {text};
+  if (!url_stays_inside(text)) return;
+  must(url_decode(text, decoded, &forms[1].len));
+  forms[1].ptr = decoded;
+  for (unsigned i = 0; i < 2; i++)
+    must(!slice_eq(forms[i], SLICE("..")) && !slice_starts(forms[i], SLICE("../")) &&
+         !slice_ends(forms[i], SLICE("/..")) && slice_find(forms[i], SLICE("/../")) < 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
   char *copy = malloc(size + 1), *decoded = malloc(size + 1);
   if (size > 0) memcpy(copy, input, size);
@@ -56,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
   check_url(text);
   check_segment(text);
   if (url_decode(text, decoded, &len)) must(len <= size);
+  check_stays(text, decoded);
   free(copy);
   free(decoded);
   return 0;

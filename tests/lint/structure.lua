@@ -78,7 +78,10 @@ for _, file in ipairs(files) do
       if is_code and line:find "\t" and not file:find "%.mjs$" then complain(file, number, "a tab") end
     end
     if text:sub(-2) == "\n\n" then number = number - 1 end
-    if is_code and number - 1 > 800 then complain(file, number, ("%d lines, more than 800"):format(number - 1)) end
+    local may_be_long = file:find "^adapters/models/" -- lists, one row a model
+    if is_code and number - 1 > 800 and not may_be_long then
+      complain(file, number, ("%d lines, more than 800"):format(number - 1))
+    end
     if is_code and text ~= "" and text:sub(-1) ~= "\n" then complain(file, number, "no line end at the file's end") end
     if folder and file:find "%.[ch]$" and not text:find "^/%* " then complain(file, 1, "no comment at the head") end
     if (file:find "^lua/" or file:find "^policies/" or file:find "^adapters/") and file:find "%.lua$"

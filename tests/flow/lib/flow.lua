@@ -101,6 +101,23 @@ function T:dead(dialect)
   return self:provider { dialect = dialect, url = "http://127.0.0.1:" .. net.closed_port() }
 end
 
+-- A port whose queue of connections is full: nobody gets through.
+function T:full_port()
+  local full = net.listen(function() end, { backlog = 0 })
+  full.closed = true
+  self:keep { close = function() full.sock:close() end }
+  for _ = 1, 3 do self:keep((net.connect(full.port)) or { close = function() end }) end
+  return full.port
+end
+
+-- A port where connections are made, by the kernel, and nobody ever reads.
+function T:deaf_port()
+  local deaf = net.listen(function() end)
+  deaf.closed = true
+  self:keep { close = function() deaf.sock:close() end }
+  return deaf.port
+end
+
 -- The config as in gateway.lua; options: arguments, environment.
 function T:gateway(config, options)
   options = options or {}
@@ -250,7 +267,8 @@ function T:finish()
         return n <= allowed and n
       end)
       if not files then
-        wrong[#wrong + 1] = ("%d files open, %d at start"):format(gate.process:open_files(), gate.files_at_start)
+        wrong[#wrong + 1] = ("%d files open, %d at start: now %s; then %s"):format(gate.process:open_files(),
+          gate.files_at_start, gate.process:files_by_kind(), gate.kinds_at_start)
       end
     end
     for _, text in ipairs(gate:stop()) do wrong[#wrong + 1] = text end

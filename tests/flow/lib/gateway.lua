@@ -44,7 +44,8 @@ function Gateway:write_config(config)
   proc.write_file(self.file, "return " .. lua_text(config, "", self.environment) .. "\n")
 end
 
--- options.config: the config without listen, admin, trace (set here unless present); options.arguments: more for `run`.
+-- options.config: the config without listen, admin, trace (set here unless present); options.arguments: more for `run`;
+-- options.binary: another one than M.binary.
 function M.start(dir, options)
   local gate = setmetatable({ dir = dir, environment = {}, trace_file = dir .. "/traces.jsonl", file = dir
     .. "/moongate.lua" },
@@ -63,7 +64,7 @@ function M.start(dir, options)
   end
   gate:write_config(config)
   gate.tls = config.tls ~= nil
-  local argv = { M.binary, "run", "--config", gate.file }
+  local argv = { options.binary or M.binary, "run", "--config", gate.file }
   for _, word in ipairs(options.arguments or {}) do argv[#argv + 1] = word end
   gate.process = proc.start(dir, options.name or "gateway", argv, gate.environment)
   local from = loop.now()
@@ -86,7 +87,7 @@ function M.start(dir, options)
     files = gate.process:open_files()
     return before == files
   end)
-  gate.files_at_start = files
+  gate.files_at_start, gate.kinds_at_start = files, gate.process:files_by_kind()
   return gate
 end
 

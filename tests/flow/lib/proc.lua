@@ -99,6 +99,16 @@ end
 
 function Process:open_files() return count_lines("ls /proc/" .. self.pid .. "/fd 2>/dev/null") end
 
+-- What they are, each kind with its count: "4 socket, 2 anon_inode:[eventpoll]".
+function Process:files_by_kind()
+  local pipe = assert(io.popen(("readlink /proc/%d/fd/* 2>/dev/null | sed 's/:\\[[0-9]*\\]$//' | sort | uniq -c")
+    :format(self.pid)))
+  local kinds = {}
+  for count, kind in pipe:read "a":gmatch "(%d+) ([^\n]+)" do kinds[#kinds + 1] = count .. " " .. kind end
+  pipe:close()
+  return table.concat(kinds, ", ")
+end
+
 -- Resident memory in KiB.
 function Process:resident_kib()
   local text = M.read_file("/proc/" .. self.pid .. "/status") or ""

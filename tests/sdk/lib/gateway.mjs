@@ -13,7 +13,9 @@ const environment = { SDK_PROVIDER_KEY: "sk-canary7Q-sdk-provider", SDK_CLIENT_K
 function lua(value) {
   if (Array.isArray(value)) return `{ ${value.map(lua).join(", ")} }`;
   if (value && typeof value === "object") {
-    return `{ ${Object.entries(value).map(([k, v]) => `[${JSON.stringify(k)}] = ${lua(v)}`).join(", ")} }`;
+    return `{ ${Object.entries(value)
+      .map(([k, v]) => `[${JSON.stringify(k)}] = ${lua(v)}`)
+      .join(", ")} }`;
   }
   if (typeof value === "string" && value.startsWith("env:")) return `env ${JSON.stringify(value.slice(4))}`;
   return JSON.stringify(value);
@@ -23,8 +25,10 @@ function lua(value) {
 function start(name, argv, ready) {
   fs.mkdirSync(logs, { recursive: true });
   const log = path.join(logs, name);
-  const child = spawn(argv[0], argv.slice(1), { env: { ...process.env, ...environment },
-    stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(argv[0], argv.slice(1), {
+    env: { ...process.env, ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let out = "";
   fs.writeFileSync(`${log}.out`, "");
   fs.writeFileSync(`${log}.err`, "");
@@ -40,7 +44,12 @@ function start(name, argv, ready) {
       const match = out.match(ready);
       if (!match) return;
       clearTimeout(timer);
-      resolve({ child, match, stop: async () => (child.kill("SIGTERM"), ended) });
+      const stop = async () => {
+        child.kill("SIGTERM");
+        const status = await ended;
+        if (status !== 0) throw new Error(`${name} ended with ${status}: ${fs.readFileSync(`${log}.err`)}`);
+      };
+      resolve({ child, match, stop });
     });
   });
 }
@@ -51,21 +60,39 @@ export async function startGateway(config, name = "gateway") {
   const file = path.join(logs, `${name}.lua`);
   const traceFile = path.resolve(logs, `${name}-traces.jsonl`);
   fs.rmSync(traceFile, { force: true });
-  fs.writeFileSync(file, `return ${lua({
-    listen: "127.0.0.1:0", admin: { listen: "127.0.0.1:0" }, workers: 1, trace: { file: traceFile }, teams: { sdk: {} },
-    keys: [{ name: "sdk", team: "sdk", key: "env:SDK_CLIENT_KEY" }], ...config,
-  })}\n`);
+  fs.writeFileSync(
+    file,
+    `return ${lua({
+      listen: "127.0.0.1:0",
+      admin: { listen: "127.0.0.1:0" },
+      workers: 1,
+      trace: { file: traceFile },
+      // Providers fail here on purpose: each failure is to be seen, none is to keep a target or its key from the next.
+      health: { eject: "0s", key_bench: "0s" },
+      teams: { sdk: {} },
+      keys: [{ name: "sdk", team: "sdk", key: "env:SDK_CLIENT_KEY" }],
+      ...config,
+    })}\n`,
+  );
   const running = await start(name, [binary, "run", "--config", file], /moongate: ready on 127\.0\.0\.1:(\d+)/);
   return {
     url: `http://127.0.0.1:${running.match[1]}`,
     stop: running.stop,
-    traces: () => fs.readFileSync(traceFile, "utf8").trim().split("\n").map((line) => JSON.parse(line)),
+    traces: () =>
+      fs
+        .readFileSync(traceFile, "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
   };
 }
 
 // `moongate simulate`: { url, stop() }
 export async function startSimulator(name = "simulator", options = []) {
-  const running = await start(name, [binary, "simulate", "--listen", "127.0.0.1:0", ...options],
-    /listening on \S*?:(\d+)/);
+  const running = await start(
+    name,
+    [binary, "simulate", "--listen", "127.0.0.1:0", ...options],
+    /listening on \S*?:(\d+)/,
+  );
   return { url: `http://127.0.0.1:${running.match[1]}`, stop: running.stop };
 }

@@ -1,0 +1,141 @@
+-- Clients that are slow on purpose: lua5.4 tests/soak/slow.lua [--connections N]. N of them (default 600) open at once
+-- and send a head byte by byte, a body byte by byte, or read nothing of a large answer. Meanwhile a client that behaves
+-- is answered as fast as before, none of its requests is refused, the slow ones are closed when their time is over, and
+-- no file stays open. MOONGATE names the binary; default build/moongate. Needs as many files as connections. Last line
+-- "N passed, N failed".
+local here = arg[0]:match "^(.*)/[^/]+$" or "."
+package.path = here .. "/../flow/lib/?.lua;" .. package.path
+local http = require "http"
+local loop = require "loop"
+local net = require "net"
+local proc = require "proc"
+local talk = require "talk"
+
+local connections = arg[1] == "--connections" and tonumber(arg[2]) or 600
+local binary = os.getenv "MOONGATE" or "build/moongate"
+local pipe = assert(io.popen "mktemp -d")
+local dir = pipe:read "l"
+pipe:close()
+
+local passed, failed = 0, 0
+local function report(ok, what)
+  if ok then passed = passed + 1 else
+    failed = failed + 1
+    print("FAILED  " .. what)
+  end
+end
+
+local limit_s = 3
+local simulator, gate, port
+
+local function start()
+  simulator = proc.start(dir, "simulate", { binary, "simulate", "--listen", "127.0.0.1:0", "--quiet", "--keep", "0" })
+  local upstream = loop.until_true(10, function() return simulator:output():match "127%.0%.0%.1:(%d+)" end)
+  proc.write_file(dir .. "/moongate.lua", ([[return { listen = "127.0.0.1:0", admin = { listen = "127.0.0.1:0" },
+    workers = 1, drain = "1s", trace = { file = "/dev/null" },
+    limits = { head_time = "%ds", body_time = "%ds", write_idle = "%ds" },
+    providers = { up = { adapter = "openai", keys = { "no-key-but-long-enough" },
+      base_url = %q } },
+    routes = { r = { targets = { "up/model-a" } } } }]]):format(limit_s, limit_s, limit_s,
+    -- No connection is kept for later: files are counted at the end.
+    "http://127.0.0.1:" .. upstream .. "/s/header=%22connection:%20close%22/v1"))
+  gate = proc.start(dir, "gateway", { binary, "run", "--config", dir .. "/moongate.lua" })
+  port = tonumber(loop.until_true(10, function() return gate:output():match "ready on [^%s]-:(%d+)" end))
+end
+
+-- How each kind is slow: what it sends at once, and what it goes on sending.
+local large = talk.request("openai.chat", "r", "[[simulate answer_bytes=8000000]]", false)
+local kinds = {
+  head = { first = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n", piece = "x-a: b\r\n" },
+  body = { first = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    .. "content-length: 100000\r\n\r\n", piece = " " },
+  reader = { first = large },
+}
+local names = { "head", "body", "reader" }
+
+local lived = {}
+local function be_slow(name)
+  local kind = kinds[name]
+  local conn = net.connect(port, name == "reader" and { receive_bytes = 4096 } or nil)
+  if not conn then return end
+  local from = loop.now()
+  conn:send(kind.first)
+  if kind.piece then
+    repeat
+      loop.sleep(0.5)
+    until not conn:send(kind.piece) or conn:wait_closed(0.001) or loop.now() - from > limit_s + 5
+  else
+    loop.sleep(limit_s + 1.5)
+  end
+  table.insert(lived[name], loop.now() - from)
+  conn:close()
+end
+
+-- Latencies of a client that behaves, in ms, sorted; and how many of its requests were not answered.
+local function behave(seconds)
+  local list, lost, from = {}, 0, loop.now()
+  while loop.now() - from < seconds do
+    local began = loop.now()
+    local conn = net.connect(port)
+    local answer = conn and conn:send(talk.request("openai.chat", "r", "hello", false)) and http.read_response(conn, 5)
+    if conn then conn:close() end
+    if answer and talk.judge("openai.chat", false, answer) == "complete" then
+      list[#list + 1] = (loop.now() - began) * 1000
+    else
+      lost = lost + 1
+    end
+    loop.sleep(0.005)
+  end
+  table.sort(list)
+  return list, lost
+end
+
+local function at(list, share) return list[math.max(1, math.ceil(#list * share))] or 0 end
+
+local function main()
+  start()
+  behave(0.5)
+  local files = gate:open_files()
+  local before = behave(2)
+  local tasks = {}
+  for _, name in ipairs(names) do lived[name] = {} end
+  for i = 1, connections do
+    local name = i % 20 == 0 and "reader" or names[i % 2 + 1] -- few readers: each holds megabytes at the provider
+    tasks[i] = loop.spawn(function() be_slow(name) end)
+  end
+  loop.sleep(0.5)
+  local during, lost = behave(2)
+  for _, task in ipairs(tasks) do task:join(20) end
+  local text = ("a client that behaves: p50 %.1f ms, p99 %.1f ms before; p50 %.1f, p99 %.1f beside %d slow ones; %d of "
+    .. "%d lost"):format(at(before, 0.5), at(before, 0.99), at(during, 0.5), at(during, 0.99), connections, lost,
+    #during + lost)
+  print(text)
+  report(lost == 0 and #during > 0, text)
+  -- The tests' own loop is one thread that turns all of them: its share is in these figures.
+  report(at(during, 0.5) < 2 * at(before, 0.5) + 20, text)
+  for _, name in ipairs { "head", "body" } do
+    table.sort(lived[name])
+    local most = lived[name][#lived[name]] or 0
+    print(("slow %s: %d closed after %.1f to %.1f s; the limit is %d s"):format(name, #lived[name],
+      lived[name][1] or 0, most, limit_s))
+    report(most <= limit_s + 1.5 and most > 0, name .. ": closed in time")
+  end
+  local left = loop.until_true(10, function()
+    local now = gate:open_files()
+    return now <= files + 1 and now
+  end)
+  report(left, ("%d files are open, %d were"):format(gate:open_files(), files))
+  report(gate:stop(10) == 0, "exit status after SIGTERM")
+  simulator:stop(5)
+end
+
+local done
+loop.spawn(function()
+  local ok, fault = pcall(main)
+  if not ok then report(false, tostring(fault)) end
+  done = true
+end)
+loop.run(function() return done end)
+os.execute("rm -rf '" .. dir .. "'")
+print(("%d passed, %d failed"):format(passed, failed))
+os.exit(failed == 0 and passed > 0)
