@@ -11,6 +11,8 @@ return {
       policy = "weighted",
       targets = { { "openai/gpt-5-mini", weight = 3 }, { "anthropic/claude-haiku-4-5", weight = 1 } },
     },
+    -- Each request goes to the one that has less to do and answers sooner.
+    spread = { policy = "least_loaded", targets = { "openai/gpt-5-mini", "anthropic/claude-haiku-4-5" } },
   },
   trace = { file = "traces.jsonl" },
 }

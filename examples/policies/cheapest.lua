@@ -1,5 +1,5 @@
 -- cheapest: the target that costs least for this request comes first; targets without a price come last.
--- Route: { policy = "cheapest.lua", targets = {…} }. Prices are those of adapters/prices.lua and the config's `prices`.
+-- Route: { policy = "cheapest.lua", targets = {…} }. Prices are those of adapters/models/ and the config's `prices`.
 local P = { api = 1 }
 
 P.options = {
