@@ -190,7 +190,9 @@ static int by_size(const void *a, const void *b) {
 }
 
 static double percentile_ms(const uint64_t *sorted_us, unsigned count, unsigned percent) {
-  return count > 0 ? (double)sorted_us[(count - 1) * percent / 100] / 1000 : 0;
+  if (count == 0) return 0;
+  unsigned place = (count - 1) * percent / 100;
+  return (double)sorted_us[place] / 1000;
 }
 
 /* all: the scenario strikes every provider, so no target could have helped. */
