@@ -71,8 +71,12 @@ enum failure_class failure_classify(unsigned status, const char *error_type, con
 enum failure_class failure_classify_inner(const char *error_type, const char *error_text,
                                           const struct failure_rule *rules, uint32_t rule_count,
                                           enum failure_class otherwise) {
-  enum failure_class c = failure_classify(0, error_type, error_text, rules, rule_count);
-  if (c != FAILURE_INVALID) return c;
-  if (has(error_type, "rate_limit")) return FAILURE_RATE_LIMITED;
-  return has(error_type, "overloaded") ? FAILURE_OVERLOADED : otherwise;
+  for (uint32_t i = 0; i < rule_count; i++)
+    if (fits(&rules[i], 0, error_type, error_text)) return rules[i].class;
+  /* The type says more than the words: Bedrock throttles with "Too many tokens, please wait". */
+  if (has(error_type, "rate_limit") || has(error_type, "throttl") || has(error_type, "resource_exhausted"))
+    return FAILURE_RATE_LIMITED;
+  if (has(error_type, "overloaded") || has(error_type, "unavailable")) return FAILURE_OVERLOADED;
+  enum failure_class c = failure_classify(0, error_type, error_text, NULL, 0);
+  return c != FAILURE_INVALID ? c : otherwise;
 }

@@ -214,4 +214,25 @@ TEST(error_bodies_of_other_shapes_are_read) {
   }
 }
 
+/* Errors inside an answer with status 200: the type decides where the words could mean two things. */
+TEST(errors_within_an_answer) {
+  static const struct {
+    const char *type, *text;
+    enum failure_class class;
+  } cases[] = {
+      {"throttlingException", "Too many tokens, please wait.", FAILURE_RATE_LIMITED},
+      {"rate_limit_error", "slow down", FAILURE_RATE_LIMITED},
+      {"RESOURCE_EXHAUSTED", "", FAILURE_RATE_LIMITED},
+      {"overloaded_error", "Overloaded", FAILURE_OVERLOADED},
+      {"serviceUnavailableException", "", FAILURE_OVERLOADED},
+      {"validationException", "Input is too long for requested model.", FAILURE_CONTEXT_LENGTH},
+      {"insufficient_quota", "", FAILURE_QUOTA},
+      {"internalServerException", "oops", FAILURE_STREAM_ERROR},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    CHECK_INT(failure_classify_inner(cases[i].type, cases[i].text, NULL, 0, FAILURE_STREAM_ERROR), cases[i].class);
+  static const struct failure_rule rule = {.name = "throttlingException", .class = FAILURE_QUOTA};
+  CHECK_INT(failure_classify_inner("throttlingException", "x", &rule, 1, FAILURE_STREAM_ERROR), FAILURE_QUOTA);
+}
+
 UNIT_MAIN()
