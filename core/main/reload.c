@@ -1,11 +1,13 @@
 /* reload: see the header. Members of struct reloader below the line belong to the loader thread. */
 #include "main/reload.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/footprint.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/must.h"
@@ -29,9 +31,12 @@ struct reloader {
   struct sources *sources, *before; /* of the running generation, and of the one before it */
   struct timer watch;
   uint64_t tried_hash; /* of the files as --dev last tried them */
+  pthread_mutex_t lock;
+  struct link jobs; /* under the lock: those that have not been told of, some for ever when the process ends */
 };
 
 struct job {
+  struct link link; /* of reloader->jobs */
   struct reloader *reloader;
   enum reload_kind kind;
   void (*done)(void *owner, const struct reload_result *result);
@@ -40,6 +45,23 @@ struct job {
   atomic_uint waiting; /* workers that have not adopted yet */
   uint64_t swap_ns;
 };
+
+static struct job *job_new(struct reloader *r) {
+  struct job *job = mem_new(struct job);
+  job->reloader = r;
+  pthread_mutex_lock(&r->lock);
+  list_add_last(&r->jobs, &job->link);
+  pthread_mutex_unlock(&r->lock);
+  return job;
+}
+
+static void job_free(struct job *job) {
+  pthread_mutex_t *lock = &job->reloader->lock;
+  pthread_mutex_lock(lock);
+  list_remove(&job->link);
+  pthread_mutex_unlock(lock);
+  mem_free(job);
+}
 
 /* released() has no argument but the generation: there is one loader a process. */
 static struct reloader *the_loader;
@@ -93,6 +115,8 @@ struct reloader *reloader_new(const struct reload_options *options, struct loop 
   the_loader = r;
   r->options = *options;
   r->main_loop = main_loop;
+  must(pthread_mutex_init(&r->lock, NULL) == 0);
+  list_init(&r->jobs);
   r->sources = sources_new();
   /* The number of workers stands in the config, and the scripts are built once for each. */
   struct config *first = read_config(r, r->sources, e);
@@ -133,7 +157,7 @@ static void finish(void *owner, void *argument) {
              (double)result->read_us / 1e3, (double)result->build_us / 1e3, (double)result->swap_us / 1e3,
              result->restart[0] ? "; these wait for a restart: " : "", result->restart);
   if (job->done != NULL) job->done(job->owner, result);
-  mem_free(job);
+  job_free(job);
 }
 
 static void tell(struct job *job) {
@@ -247,8 +271,7 @@ static void reload(void *owner, void *argument) {
 
 void reload_now(struct reloader *r, enum reload_kind kind,
                 void (*done)(void *owner, const struct reload_result *result), void *owner) {
-  struct job *job = mem_new(struct job);
-  job->reloader = r;
+  struct job *job = job_new(r);
   job->kind = kind;
   job->done = done;
   job->owner = owner;
@@ -285,8 +308,7 @@ void reloader_start(struct reloader *r, struct worker *workers, unsigned count, 
   r->workers = workers;
   r->tls = tls;
   timer_init(&r->watch, r->loop, look, r);
-  struct job *job = mem_new(struct job);
-  job->reloader = r;
+  struct job *job = job_new(r);
   job->result = (struct reload_result){.ok = true, .generation = r->number};
   job->done = started;
   hand_over(r, r->current, job);
@@ -307,6 +329,8 @@ void reloader_free(struct reloader *r) {
    * gone. */
   loop_post(r->loop, stop, r->loop, NULL);
   pthread_join(r->thread, NULL);
+  while (!list_empty(&r->jobs)) job_free(list_item(r->jobs.next, struct job, link));
+  pthread_mutex_destroy(&r->lock);
   loop_free(r->loop);
   sources_unref(r->sources);
   sources_unref(r->before);
