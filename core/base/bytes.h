@@ -42,6 +42,7 @@ static inline bool slice_ends(struct slice s, struct slice suffix) {
 
 /* From byte `from` on; empty when `from` is past the end. */
 static inline struct slice slice_from(struct slice s, size_t from) {
+  if (s.len == 0) return s; /* also of NULL, to which nothing may be added */
   return from >= s.len ? (struct slice){s.ptr + s.len, 0} : (struct slice){s.ptr + from, s.len - from};
 }
 

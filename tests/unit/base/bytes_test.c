@@ -23,6 +23,7 @@ TEST(ends_and_rest) {
   CHECK_SLICE(slice_from(SLICE("abc"), 1), "bc");
   CHECK_SLICE(slice_from(SLICE("abc"), 3), "");
   CHECK_SLICE(slice_from(SLICE("abc"), 9), "");
+  CHECK(slice_from(slice_of(NULL, 0), 0).len == 0);
 }
 
 TEST(finding_and_trimming) {
