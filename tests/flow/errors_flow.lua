@@ -77,10 +77,12 @@ local function raw(text)
   end
 end
 
+-- Cases run beside each other: each call has options of its own.
 local function chat(options)
   return function(t, gate, dialect)
-    options.dialect = dialect
-    return t:chat(gate, options.model or "good", options)
+    local own = { dialect = dialect }
+    for name, value in pairs(options) do own[name] = value end
+    return t:chat(gate, own.model or "good", own)
   end
 end
 
