@@ -48,24 +48,27 @@ bool slice_to_u64(struct slice s, uint64_t *out) {
   for (size_t i = 0; i < s.len; i++) {
     unsigned digit = (unsigned)(unsigned char)s.ptr[i] - '0';
     if (digit > 9) return false;
-    if (number > (UINT64_MAX - digit) / 10) return false;
+    /* Only the twentieth digit can be too much. */
+    if (i == 19 && number > (UINT64_MAX - digit) / 10) return false;
     number = number * 10 + digit;
   }
   *out = number;
   return true;
 }
 
-/* The thread's own; the last one put is the first one taken. Small ones have a shelf of their own, so that they never
- * crowd out the large. */
+/* The thread's own; the last one put is the first one taken. Each size has a shelf of its own, so that the small never
+ * crowd out the large. As many as requests may wait for their providers at once: what malloc gets back beyond the seven
+ * of a size that it keeps at hand, it merges, and splits again. */
 struct shelf {
   size_t least_bytes, most_bytes, all_bytes;
-  struct buf bufs[32];
+  struct buf bufs[128];
   unsigned count;
   size_t bytes;
 };
 
 static _Thread_local bool keeps_spare;
 static _Thread_local struct shelf shelves[] = {
+    {.least_bytes = 1 << 8, .most_bytes = (1 << 10) - 1, .all_bytes = 64 << 10},
     {.least_bytes = 1 << 10, .most_bytes = (32 << 10) - 1, .all_bytes = 512 << 10},
     {.least_bytes = 32 << 10, .most_bytes = 1 << 20, .all_bytes = 4 << 20},
 };

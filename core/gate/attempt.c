@@ -639,8 +639,11 @@ static void upcall_end(void *owner) {
     return;
   }
   if (!a->streams) {
-    buf_reserve(&a->held, 0); /* an empty answer, too, has the slack that JSON is read with */
-    if (a->phase == ATTEMPT_FLOWING || deliver_whole(a, buf_view(&a->held))) done(a);
+    if (!is_delivered(a)) {
+      buf_reserve(&a->held, 0); /* an empty answer, too, has the slack that JSON is read with */
+      if (!deliver_whole(a, buf_view(&a->held))) return;
+    }
+    done(a);
     return;
   }
   struct outflow o = {0};

@@ -28,32 +28,42 @@ static bool tells_audio(struct slice usage, const struct json_sight *first) {
 
 /* usage: {"prompt_tokens","completion_tokens","total_tokens","prompt_tokens_details":{"cached_tokens"},
  * "completion_tokens_details":{"reasoning_tokens"}}; DeepSeek names the cached part prompt_cache_hit_tokens. */
-static void read_usage(struct reading *r, struct slice usage) {
-  enum { PROMPT, COMPLETION, TOTAL, CACHED, WRITTEN, REASONING, CACHE_HIT, AUDIO, COST, TICKS, KEYS };
-  struct json_sight f[KEYS] = {
-      [PROMPT] = {.key = SLICE_INIT("prompt_tokens")},
-      [COMPLETION] = {.key = SLICE_INIT("completion_tokens")},
-      [TOTAL] = {.key = SLICE_INIT("total_tokens")},
-      [CACHED] = {.key = SLICE_INIT("cached_tokens")},
-      [WRITTEN] = {.key = SLICE_INIT("cache_write_tokens")},
-      [REASONING] = {.key = SLICE_INIT("reasoning_tokens")},
-      [CACHE_HIT] = {.key = SLICE_INIT("prompt_cache_hit_tokens")},
-      [AUDIO] = {.key = SLICE_INIT("audio_tokens")},
-      [COST] = {.key = SLICE_INIT("cost")},
-      [TICKS] = {.key = SLICE_INIT("cost_in_usd_ticks")},
-  };
-  json_glance(usage, f, KEYS);
-  if (f[PROMPT].value == NULL) return;
+enum {
+  SIGHT_PROMPT,
+  SIGHT_COMPLETION,
+  SIGHT_TOTAL,
+  SIGHT_CACHED,
+  SIGHT_WRITTEN,
+  SIGHT_REASONING,
+  SIGHT_CACHE_HIT,
+  SIGHT_AUDIO,
+  SIGHT_COST,
+  SIGHT_TICKS,
+  SIGHT_TIER,
+  USAGE_SIGHT_COUNT
+};
+#define USAGE_SIGHTS                                                                                                   \
+  [SIGHT_PROMPT] = {.key = SLICE_INIT("prompt_tokens")},                                                               \
+  [SIGHT_COMPLETION] = {.key = SLICE_INIT("completion_tokens")}, [SIGHT_TOTAL] = {.key = SLICE_INIT("total_tokens")},  \
+  [SIGHT_CACHED] = {.key = SLICE_INIT("cached_tokens")}, [SIGHT_WRITTEN] = {.key = SLICE_INIT("cache_write_tokens")},  \
+  [SIGHT_REASONING] = {.key = SLICE_INIT("reasoning_tokens")},                                                         \
+  [SIGHT_CACHE_HIT] = {.key = SLICE_INIT("prompt_cache_hit_tokens")},                                                  \
+  [SIGHT_AUDIO] = {.key = SLICE_INIT("audio_tokens")}, [SIGHT_COST] = {.key = SLICE_INIT("cost")},                     \
+  [SIGHT_TICKS] = {.key = SLICE_INIT("cost_in_usd_ticks")}, [SIGHT_TIER] = {.key = SLICE_INIT("service_tier")}
+
+/* f: where the keys stand in `usage`. */
+static void take_usage(struct reading *r, struct slice usage, const struct json_sight *f) {
+  if (f[SIGHT_PROMPT].value == NULL) return;
   struct usage *u = &r->usage;
-  uint64_t total = dialect_number_at(&f[TOTAL], usage, 0);
+  uint64_t total = dialect_number_at(&f[SIGHT_TOTAL], usage, 0);
   *u = (struct usage){.source = USAGE_PROVIDER, .tier = u->tier};
-  u->input_tokens = dialect_number_at(&f[PROMPT], usage, 0);
-  u->output_tokens = dialect_number_at(&f[COMPLETION], usage, 0);
-  u->cache_read_tokens = dialect_number_at(&f[CACHED], usage, dialect_number_at(&f[CACHE_HIT], usage, 0));
-  u->cache_write_tokens = dialect_number_at(&f[WRITTEN], usage, 0);
-  u->reasoning_tokens = dialect_number_at(&f[REASONING], usage, 0);
-  if (tells_audio(usage, &f[AUDIO])) read_audio(u, usage, total);
-  if (f[COST].value != NULL || f[TICKS].value != NULL) dialect_read_cost(u, usage);
+  u->input_tokens = dialect_number_at(&f[SIGHT_PROMPT], usage, 0);
+  u->output_tokens = dialect_number_at(&f[SIGHT_COMPLETION], usage, 0);
+  u->cache_read_tokens = dialect_number_at(&f[SIGHT_CACHED], usage, dialect_number_at(&f[SIGHT_CACHE_HIT], usage, 0));
+  u->cache_write_tokens = dialect_number_at(&f[SIGHT_WRITTEN], usage, 0);
+  u->reasoning_tokens = dialect_number_at(&f[SIGHT_REASONING], usage, 0);
+  if (tells_audio(usage, &f[SIGHT_AUDIO])) read_audio(u, usage, total);
+  if (f[SIGHT_COST].value != NULL || f[SIGHT_TICKS].value != NULL) dialect_read_cost(u, usage);
   /* More cached than there is: this server counts them beside the prompt. */
   if (u->cache_read_tokens > u->input_tokens) u->input_tokens += u->cache_read_tokens;
   uint64_t fresh = u->input_tokens - u->cache_read_tokens;
@@ -65,7 +75,13 @@ static void read_usage(struct reading *r, struct slice usage) {
     u->output_tokens += u->reasoning_tokens;
 }
 
-/* The raw service_tier of a chunk or of usage (Mistral's is in there); ptr NULL: none. */
+static void read_usage(struct reading *r, struct slice usage) {
+  struct json_sight f[USAGE_SIGHT_COUNT] = {USAGE_SIGHTS};
+  json_glance(usage, f, USAGE_SIGHT_COUNT);
+  take_usage(r, usage, f);
+}
+
+/* The raw service_tier of a chunk; ptr NULL: none. */
 static struct slice tier_word(struct slice text) {
   struct json_sight f = {.key = SLICE_INIT("service_tier")};
   json_glance(text, &f, 1);
@@ -204,28 +220,40 @@ static void read_event(struct reading *r, const struct stream_event *e) {
   if (r->is_content) r->content_begun = true;
 }
 
+static bool stands_within(const char *at, struct slice text) {
+  return at >= text.ptr && at < text.ptr + text.len;
+}
+
 static void read_answer(struct reading *r, struct slice body) {
   enum { CHOICES, USAGE, ERROR, TIER, FIELDS };
+  enum { FINISH = USAGE_SIGHT_COUNT, SIGHTS };
   struct json_field f[FIELDS] = {
       [CHOICES] = {.key = SLICE_INIT("choices")},
       [USAGE] = {.key = SLICE_INIT("usage")},
       [ERROR] = {.key = SLICE_INIT("error")},
       [TIER] = {.key = SLICE_INIT("service_tier")},
   };
-  if (!json_fields(body, f, FIELDS, NULL)) return;
+  struct json_sight at[SIGHTS] = {USAGE_SIGHTS, [FINISH] = {.key = SLICE_INIT("finish_reason")}};
+  if (!json_fields_looking(body, f, FIELDS, at, SIGHTS, NULL)) return;
   if (is_error(&f[ERROR]) && f[CHOICES].raw.ptr == NULL) {
     r->failed = true;
     read_error_value(r, &f[ERROR]);
     return;
   }
   if (dialect_present(&f[USAGE])) {
-    r->usage.tier = tier_of(f[TIER].raw.ptr != NULL ? f[TIER].raw : tier_word(f[USAGE].raw));
-    read_usage(r, f[USAGE].raw);
+    struct slice usage = f[USAGE].raw;
+    bool elsewhere = false; /* one of the keys stands in another field, too, and first there */
+    for (unsigned i = 0; i < USAGE_SIGHT_COUNT; i++)
+      elsewhere |= at[i].value != NULL && !stands_within(at[i].value, usage);
+    if (elsewhere) json_glance(usage, at, USAGE_SIGHT_COUNT);
+    /* Mistral tells the tier within its usage. */
+    struct slice tier = f[TIER].raw;
+    if (tier.ptr == NULL && at[SIGHT_TIER].value != NULL) tier = dialect_string_at(at[SIGHT_TIER].value, usage);
+    r->usage.tier = tier_of(tier);
+    take_usage(r, usage, at);
   }
   if (f[CHOICES].raw.ptr == NULL || f[CHOICES].kind != JSON_ARRAY) return;
-  struct json_sight finish = {.key = SLICE_INIT("finish_reason")};
-  json_glance(f[CHOICES].raw, &finish, 1);
-  if (finish.value != NULL) r->finish = finish_of(dialect_string_at(finish.value, f[CHOICES].raw));
+  if (at[FINISH].value != NULL) r->finish = finish_of(dialect_string_at(at[FINISH].value, body));
   r->complete = r->content_begun = true;
 }
 

@@ -48,6 +48,18 @@ static void read_error_type(struct attempt *a, struct slice value) {
   snprintf(a->reading.error_type, sizeof a->reading.error_type, "%.*s", (int)value.len, value.ptr);
 }
 
+/* Whether a header of that name may be one of those below: nearly all that providers send are not. */
+static bool may_matter(const struct attempt *a, struct slice name) {
+  if (a->request->endpoint->operation == OPERATION_RAW) return true;
+  switch (name.ptr[0] | 0x20) {
+  case 'a': /* anthropic-ratelimit- */
+  case 'c': /* content-type, content-disposition */
+  case 'r': /* retry-after, request-id */
+  case 'x': return true;
+  default: return false;
+  }
+}
+
 void incoming_read_head(struct attempt *a, const struct http_head *head) {
   struct request *r = a->request;
   struct buf *pass = &r->gate->headers;
@@ -56,6 +68,7 @@ void incoming_read_head(struct attempt *a, const struct http_head *head) {
   int64_t wall_ms = head->status >= 400 ? clock_wall_ms() : 0;
   for (unsigned i = 0; i < head->header_count; i++) {
     const struct http_header *h = &head->headers[i];
+    if (!may_matter(a, h->name)) continue;
     if (head->status >= 400) retry_after_header(&again, h->name, h->value, wall_ms);
     if (h->name.len == 12 && slice_eq_nocase(h->name, SLICE("content-type"))) {
       a->content_type = arena_copy(&r->arena, h->value);

@@ -10,6 +10,10 @@ struct edit {
 };
 
 static struct slice quoted(struct arena *arena, struct slice text) {
+  bool plain = true; /* as names are: nothing to escape */
+  for (size_t i = 0; i < text.len; i++)
+    plain &= (unsigned char)(text.ptr[i] - ' ') < 0x5f && text.ptr[i] != '"' && text.ptr[i] != '\\';
+  if (plain) return arena_join(arena, (struct slice[]){SLICE("\""), text, SLICE("\"")}, 3);
   struct buf json = {0};
   json_put_string(&json, text);
   struct slice copy = arena_copy(arena, buf_view(&json));

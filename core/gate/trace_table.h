@@ -1,8 +1,8 @@
 /* trace_table: every field of a trace record, in its order: FIELD(name, type, put, doc). `put` is what writes the
  * value, with out and r in reach; the manual is generated from name, type and doc. Names of the first block are a
  * promise to whoever reads the log. */
-FIELD("request_id", "text", put_text(out, slice_of(r->id, REQUEST_ID_BYTES)), "Also the answer's `x-request-id`.")
-FIELD("architecture", "text", put_text(out, SLICE("multi-provider-gateway")), "Always this.")
+FIELD("request_id", "text", put_word(out, slice_of(r->id, REQUEST_ID_BYTES)), "Also the answer's `x-request-id`.")
+FIELD("architecture", "text", put_word(out, SLICE("multi-provider-gateway")), "Always this.")
 FIELD("route", "text", put_text(out, r->route_name),
       "The route; `direct` when `model` named a target itself, `none` when routing was not reached.")
 FIELD("provider_chosen", "text or null", put_provider(out, final),
@@ -17,7 +17,7 @@ FIELD("latency_ms", "number", put_ms(out, r->ended_ns - r->opened_ns),
       "From the request's first byte to the last byte of the answer handed to the kernel.")
 FIELD("cost_usd", "number", put_usd(out, r->cost_pico_usd), "Exact cost of all attempts, by the price table.")
 FIELD("ts", "text", put_date(out, r->opened_wall_ms), "When the request came, RFC 3339, UTC.")
-FIELD("outcome", "text", put_text(out, slice_text(outcome_name(r->outcome))),
+FIELD("outcome", "text", put_word(out, slice_text(outcome_name(r->outcome))),
       "`ok`, `refused` (the gateway said no), `failed` (no attempt succeeded, or the answer broke off), "
       "`client_gone`.")
 FIELD("status", "integer", buf_u64(out, r->status), "HTTP status the client got; 499 when it left before the end.")
@@ -27,9 +27,9 @@ FIELD("finish_reason", "text or null",
       put_name(out, finish_reason_name(r->source ? r->source->reading.finish : FINISH_NONE)),
       "`stop`, `length`, `tool_calls`, `refusal`, `pause`, `other`.")
 FIELD("stream", "boolean", put_bool(out, r->asked.stream), "The client asked for a stream.")
-FIELD("dialect", "text", put_text(out, slice_text(r->dialect->name)), "The API the client speaks.")
+FIELD("dialect", "text", put_word(out, slice_text(r->dialect->name)), "The API the client speaks.")
 FIELD("method", "text", put_text(out, r->method), "HTTP method.")
-FIELD("operation", "text", put_text(out, slice_text(operation_row(r->endpoint->operation)->name)),
+FIELD("operation", "text", put_word(out, slice_text(operation_row(r->endpoint->operation)->name)),
       "What was asked for: `chat`, `embeddings`, … (endpoints.md); `raw` for `/providers/…`; `none`: there is no such"
       " endpoint.")
 FIELD("path", "text", put_text(out, r->path), "HTTP path, without query.")
@@ -58,7 +58,7 @@ FIELD("cache_read_tokens", "integer", buf_u64(out, r->usage.cache_read_tokens),
 FIELD("cache_write_tokens", "integer", buf_u64(out, r->usage.cache_write_tokens + r->usage.cache_write_1h_tokens),
       "Of input_tokens: written to the provider's prompt cache.")
 FIELD("reasoning_tokens", "integer", buf_u64(out, r->usage.reasoning_tokens), "Of output_tokens.")
-FIELD("usage_source", "text", put_text(out, usage_source_name(r->usage.source)),
+FIELD("usage_source", "text", put_word(out, usage_source_name(r->usage.source)),
       "`provider`, `estimated` (the provider did not tell, or the answer broke off), `none`.")
 FIELD("cost_pico_usd", "integer", buf_i64(out, r->cost_pico_usd), "cost_usd as an integer, 10^-12 dollars.")
 FIELD("price_date", "text or null", put_name(out, final && final->target->price ? final->target->price->date : ""),

@@ -292,6 +292,7 @@ static void conn_read(struct conn *c) {
   struct listener *s = c->listener;
   ssize_t got;
   unsigned reads = 0;
+  bool more;
   do {
     if (c->phase == CONN_BODY && c->exchange->head->body == HTTP_BODY_LENGTH && c->in.len == 0) {
       got = body_read(c);
@@ -301,7 +302,9 @@ static void conn_read(struct conn *c) {
     }
     if (got == TRANSPORT_GONE) conn_left(c);
     else if (got == TRANSPORT_AGAIN && c->transport.wants_write) conn_watch_output(c, true);
-  } while (got > 0 && ++reads < 16 && conn_reads(c) && transport_pending(&c->transport));
+    /* A full read of a head and the front of its body: the rest is there, too, or will be once this has made room. */
+    more = transport_pending(&c->transport) || (got == INPUT_BYTES && c->phase == CONN_BODY);
+  } while (got > 0 && ++reads < 16 && conn_reads(c) && more);
   if (got > 0 && reads == 16) conn_later(c);
 }
 

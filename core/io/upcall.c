@@ -22,6 +22,7 @@
 enum { READ_BYTES = 64 * 1024, SEND_PARTS = 16, JOINED_BYTES = 4096 };
 
 struct upcall {
+  struct buf memory; /* holds this struct too */
   struct upstream *upstream;
   struct upcall_events events;
   void *owner;
@@ -324,7 +325,8 @@ static void on_later(void *owner) {
   if (c->over) {
     buf_done(&c->held);
     upstream_let_go(c->upstream);
-    mem_free(c);
+    struct buf memory = c->memory;
+    buf_done(&memory);
   } else if (c->refused != NULL) {
     call_fail(c, UPCALL_SEND, UPCALL_BAD, c->refused);
   } else if (!c->paused) {
@@ -377,8 +379,11 @@ struct upcall *upcall_start(struct upstream *u, const struct upcall_request *req
   must(request->secret_line.len == 0 || slice_ends(request->secret_line, SLICE("\r\n")));
   upstream_hold(u);
   need_read_buffer();
-  size_t body_size = (size_t)request->body_parts * sizeof(struct iovec);
-  struct upcall *c = mem_zero(sizeof *c + body_size);
+  size_t bytes = sizeof(struct upcall) + (size_t)request->body_parts * sizeof(struct iovec);
+  struct buf memory = {0};
+  struct upcall *c = (struct upcall *)(void *)buf_reserve(&memory, bytes);
+  memset(c, 0, bytes);
+  c->memory = memory;
   c->upstream = u;
   c->events = *events;
   c->owner = owner;

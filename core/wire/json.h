@@ -28,6 +28,13 @@ struct json_fault {
   const char *why; /* static text */
 };
 
+/* Where a key stands. */
+struct json_sight {
+  struct slice key;  /* the caller's; not empty */
+  const char *value; /* the first byte of its value; NULL: not there */
+};
+enum { JSON_SIGHTS_MAX = 16 };
+
 /* One top-level field as json_scan found it. */
 struct json_field {
   struct slice key; /* decoded key: the caller's wanted name */
@@ -42,6 +49,10 @@ bool json_scan(struct slice text, struct json_field *fields, size_t count, struc
 /* The same for a document whose keys are somebody else's business (a provider's answer): of a key that comes twice the
  * first counts, and keys are compared as they stand, undecoded. */
 bool json_fields(struct slice text, struct json_field *fields, size_t count, struct json_fault *fault);
+
+/* The same, and where each wanted key stands first below the top level, at whatever depth, without a second look. */
+bool json_fields_looking(struct slice text, struct json_field *fields, size_t count, struct json_sight *sights,
+                         size_t sight_count, struct json_fault *fault);
 
 /* Validates the whole document strictly (any kind at the top). */
 bool json_valid(struct slice text, struct json_fault *fault);
@@ -59,10 +70,6 @@ bool json_pick(struct slice text, struct json_field *wanted, size_t count);
 /* A look at a text without reading its structure: where `"key":` stands first, at whatever depth. For telling cheaply
  * that an event of a stream needs no closer look: within a string a quote is escaped, so text cannot pass for a key.
  * What comes behind a key is not validated; an escaped key ("us\u0061ge") is not seen. */
-struct json_sight {
-  struct slice key;
-  const char *value; /* the first byte of its value; NULL: not there */
-};
 void json_glance(struct slice text, struct json_sight *wanted, size_t count);
 
 /* Decodes a raw JSON string ("…" with its quotes) into out (needs raw.len bytes). false when it is not a string. */

@@ -1,18 +1,10 @@
 /* json_glance: quotes, 64 bytes at a time, and what follows them. Pure; any thread. Knows nothing of JSON but that a
  * key is quoted and followed by a colon. */
-#include "base/must.h"
-#include "wire/json.h"
+#include "wire/json_keys.h"
 #include "wire/json_simd.h"
 
 static bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-enum { SIGHTS_MAX = 16 };
-
-/* What stands behind the quote of a key: its first two bytes, or its only one and the other quote. */
-static uint16_t pair_of(const char *text, size_t len) {
-  return (uint16_t)((unsigned char)text[0] | (unsigned char)(len > 1 ? text[1] : '"') << 8);
 }
 
 static void look(struct slice text, const char *quote, struct json_sight *s) {
@@ -28,23 +20,16 @@ static void look(struct slice text, const char *quote, struct json_sight *s) {
 }
 
 void json_glance(struct slice text, struct json_sight *wanted, size_t count) {
-  uint16_t pairs[SIGHTS_MAX];
-  uint32_t first = 0; /* letters that a wanted key begins with, by their low five bits */
-  must(count <= SIGHTS_MAX);
-  for (size_t i = 0; i < count; i++) {
-    wanted[i].value = NULL;
-    pairs[i] = pair_of(wanted[i].key.ptr, wanted[i].key.len);
-    first |= UINT32_C(1) << (*wanted[i].key.ptr & 31);
-  }
+  struct json_keys keys;
+  json_keys_init(&keys, wanted, count);
   for (size_t block = 0; block < text.len; block += 64) {
     uint64_t quotes = json_mask_quotes(text.ptr + block);
     if (text.len - block < 64) quotes &= (UINT64_C(1) << (text.len - block)) - 1;
     for (; quotes != 0; quotes &= quotes - 1) {
       const char *quote = text.ptr + block + __builtin_ctzll(quotes);
-      if ((first >> (quote[1] & 31) & 1) == 0) continue;
-      uint16_t pair = pair_of(quote + 1, 2);
-      for (size_t i = 0; i < count; i++)
-        if (pairs[i] == pair) look(text, quote, &wanted[i]);
+      if (!json_keys_may_be(&keys, quote[1])) continue;
+      for (unsigned like = json_keys_like(&keys, quote + 1); like != 0; like &= like - 1)
+        look(text, quote, &wanted[__builtin_ctz(like)]);
     }
   }
 }

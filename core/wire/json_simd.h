@@ -42,6 +42,14 @@ static inline unsigned json_mask_special(const char *at, unsigned *high) {
   return (unsigned)_mm_movemask_epi8(_mm_or_si128(special, control));
 }
 
+/* Of the JSON_BLOCK bytes at `at`: all but printable ASCII without a quote or a backslash. As signed numbers the bytes
+ * from 0x80 on are below 0x20, too. */
+static inline unsigned json_mask_odd(const char *at) {
+  __m128i block = _mm_loadu_si128((const __m128i *)(const void *)at);
+  __m128i special = _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('\\')), _mm_cmpeq_epi8(block, _mm_set1_epi8('"')));
+  return (unsigned)_mm_movemask_epi8(_mm_or_si128(special, _mm_cmplt_epi8(block, _mm_set1_epi8(0x20))));
+}
+
 /* How many of the JSON_BLOCK bytes at `at` are blanks of JSON before one that is none. */
 static inline unsigned json_blanks_in_front(const char *at) {
   __m128i block = _mm_loadu_si128((const __m128i *)(const void *)at);
@@ -78,6 +86,11 @@ static inline unsigned json_mask_special(const char *at, unsigned *high) {
   }
   *high = above;
   return mask;
+}
+
+static inline unsigned json_mask_odd(const char *at) {
+  unsigned high, special = json_mask_special(at, &high);
+  return special | high;
 }
 #endif
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "wire/json.h"
+#include "wire/json_keys.h"
 #include "wire/json_simd.h"
 #include "wire/json_utf8.h"
 
@@ -23,8 +23,9 @@ struct skim {
   const char *text, *end;
   const char *(*string_end)(struct skim *s, const char *at);
   struct json_fault *fault;
-  const char *opened; /* the quote of the string that is read */
-  bool high;          /* bytes from 0x80 on were seen within strings */
+  struct json_keys *keys; /* to look out for below the top level; NULL: none */
+  const char *opened;     /* the quote of the string that is read */
+  bool high;              /* bytes from 0x80 on were seen within strings */
 };
 
 static const char *fail(struct skim *s, const char *at, const char *why) {
@@ -97,6 +98,20 @@ static ALWAYS_INLINE enum step string_step(struct skim *s, const char *at, const
   return STEP_FAULT;
 }
 
+/* To the block with the first byte that `odd` sees. NULL: the string ends before anything else is there to be judged,
+ * at *close, or is not closed (*close NULL). */
+static ALWAYS_INLINE const char *past_prose(struct skim *s, const char *at, uint64_t (*odd)(const char *),
+                                            const char **close) {
+  uint64_t seen;
+  for (*close = NULL; (seen = odd(at)) == 0;)
+    if ((at += 64) >= s->end) return fail(s, s->opened, "a string that is not closed");
+  const char *first = at + __builtin_ctzll(seen);
+  if (*first != '"') return at;
+  if (first < s->end) *close = first;
+  else fail(s, s->opened, "a string that is not closed");
+  return NULL;
+}
+
 static struct masks masks_plain(const char *at) {
   struct masks m = {0};
   for (unsigned i = 0; i < 64; i++) {
@@ -161,27 +176,23 @@ AVX2 static ALWAYS_INLINE struct masks masks_avx2(const char *at, uint64_t carry
   return m;
 }
 
-/* Prose: printable ASCII without a quote or a backslash, which needs no further look. Below 0x20 and from 0x80 on are
- * one range once 0x20 has been taken off. */
-AVX2 static ALWAYS_INLINE bool is_prose_avx2(const char *at) {
+/* Which bytes are no prose: printable ASCII without a quote or a backslash needs no further look. As signed numbers the
+ * bytes from 0x80 on are below 0x20, too. */
+AVX2 static ALWAYS_INLINE uint64_t odd_avx2(const char *at) {
   const __m256i quote = _mm256_set1_epi8('"'), backslash = _mm256_set1_epi8('\\'), blank = _mm256_set1_epi8(0x20);
-  const __m256i last = _mm256_set1_epi8(0x5f);
   __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)at);
   __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(at + 32));
-  __m256i odd = _mm256_or_si256(_mm256_or_si256(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(a, backslash)),
-                                _mm256_or_si256(_mm256_cmpeq_epi8(b, quote), _mm256_cmpeq_epi8(b, backslash)));
-  a = _mm256_sub_epi8(a, blank), b = _mm256_sub_epi8(b, blank);
-  __m256i plain = _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_max_epu8(a, last), last),
-                                   _mm256_cmpeq_epi8(_mm256_max_epu8(b, last), last));
-  return _mm256_testc_si256(_mm256_andnot_si256(odd, plain), _mm256_set1_epi8(-1));
+  __m256i special_a = _mm256_or_si256(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(a, backslash));
+  __m256i special_b = _mm256_or_si256(_mm256_cmpeq_epi8(b, quote), _mm256_cmpeq_epi8(b, backslash));
+  return mask_of(_mm256_or_si256(special_a, _mm256_cmpgt_epi8(blank, a)),
+                 _mm256_or_si256(special_b, _mm256_cmpgt_epi8(blank, b)));
 }
 
 AVX2 static const char *string_end_avx2(struct skim *s, const char *at) {
   const char *close = NULL;
   uint64_t carry = 0;
   for (;; at += 64) {
-    if (carry == 0)
-      while (at + 64 < s->end && is_prose_avx2(at)) at += 64;
+    if (carry == 0 && (at = past_prose(s, at, odd_avx2, &close)) == NULL) return close;
     struct masks m = masks_avx2(at, carry);
     enum step step = string_step(s, at, &m, &carry, &close);
     if (step != STEP_ON) return step == STEP_CLOSED ? close : NULL;
@@ -208,20 +219,17 @@ AVX512 static ALWAYS_INLINE struct masks masks_avx512(const char *at, uint64_t c
   return m;
 }
 
-AVX512 static ALWAYS_INLINE bool is_prose_avx512(const char *at) {
+AVX512 static ALWAYS_INLINE uint64_t odd_avx512(const char *at) {
   __m512i bytes = _mm512_loadu_si512(at);
-  __mmask64 odd = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('"')) |
-                  _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\\')) |
-                  _mm512_cmpgt_epu8_mask(_mm512_sub_epi8(bytes, _mm512_set1_epi8(0x20)), _mm512_set1_epi8(0x5f));
-  return odd == 0;
+  return _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('"')) | _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\\')) |
+         _mm512_cmplt_epi8_mask(bytes, _mm512_set1_epi8(0x20));
 }
 
 AVX512 static const char *string_end_avx512(struct skim *s, const char *at) {
   const char *close = NULL;
   uint64_t carry = 0;
   for (;; at += 64) {
-    if (carry == 0)
-      while (at + 64 < s->end && is_prose_avx512(at)) at += 64;
+    if (carry == 0 && (at = past_prose(s, at, odd_avx512, &close)) == NULL) return close;
     struct masks m = masks_avx512(at, carry);
     enum step step = string_step(s, at, &m, &carry, &close);
     if (step != STEP_ON) return step == STEP_CLOSED ? close : NULL;
@@ -243,9 +251,9 @@ static const char *(*string_end_here(void))(struct skim *s, const char *at) {
 static ALWAYS_INLINE const char *string(struct skim *s, const char *at) {
   s->opened = at++;
   for (unsigned block = 0; block < 2; block++, at += JSON_BLOCK) {
-    unsigned high, seen = json_mask_special(at, &high);
-    if ((seen | high) == 0) continue;
-    const char *first = at + json_mask_first(seen | high);
+    unsigned odd = json_mask_odd(at);
+    if (odd == 0) continue;
+    const char *first = at + json_mask_first(odd);
     if (*first == '"' && first < s->end) return first;
     break;
   }
@@ -339,13 +347,27 @@ static ALWAYS_INLINE const char *scalar(struct skim *s, const char *at) {
   return end != NULL ? end : fail(s, at, "not a number");
 }
 
+static void look_at(struct json_keys *k, struct slice key, const char *value) {
+  for (unsigned like = json_keys_like(k, key.ptr); like != 0; like &= like - 1) {
+    struct json_sight *s = &k->wanted[__builtin_ctz(like)];
+    if (s->value == NULL && slice_eq(s->key, key)) s->value = value;
+  }
+}
+
+/* key() below the top level. */
+static ALWAYS_INLINE const char *inner_key(struct skim *s, const char *opened) {
+  const char *close, *at = key(s, opened, &close);
+  if (s->keys != NULL && at != NULL && json_keys_may_be(s->keys, opened[1]))
+    look_at(s->keys, slice_of(opened + 1, (size_t)(close - opened - 1)), at);
+  return at;
+}
+
 /* Whatever the value holds, without recursion: of each array and object that is open a bit says which of them it is.
  * depth: how many are open around it. */
 static const char *value(struct skim *s, const char *at, unsigned depth) {
   uint64_t objects[JSON_DEPTH_MAX / 64 + 1] = {0};
   unsigned open = 0;
   bool within_object = false;
-  const char *close;
   for (;;) {
     if (at >= s->end) return fail(s, at, depth + open == 0 ? "no value" : "ends too early");
     bool opens_object = *at == '{';
@@ -358,7 +380,7 @@ static const char *value(struct skim *s, const char *at, unsigned depth) {
       within_object = opens_object;
       at = blanks(s, at + 1);
       if (at >= s->end || *at != (opens_object ? '}' : ']')) {
-        if (opens_object && (at = key(s, at, &close)) == NULL) return NULL;
+        if (opens_object && (at = inner_key(s, at)) == NULL) return NULL;
         continue;
       }
     } else if ((at = scalar(s, at)) == NULL) {
@@ -373,13 +395,13 @@ static const char *value(struct skim *s, const char *at, unsigned depth) {
       open--;
       within_object = (objects[open / 64] >> open % 64 & 1) != 0;
     }
-    if (within_object && (at = key(s, at, &close)) == NULL) return NULL;
+    if (within_object && (at = inner_key(s, at)) == NULL) return NULL;
   }
 }
 
 static struct skim skim_of(struct slice text, struct json_fault *fault) {
   if (fault != NULL) *fault = (struct json_fault){0, NULL};
-  return (struct skim){text.ptr, text.ptr + text.len, string_end_here(), fault, NULL, false};
+  return (struct skim){text.ptr, text.ptr + text.len, string_end_here(), fault, NULL, NULL, false};
 }
 
 /* What can only be said at the end: nothing follows, and the strings are UTF-8. */
@@ -517,9 +539,19 @@ bool json_scan(struct slice text, struct json_field *fields, size_t count, struc
   return ok;
 }
 
-bool json_fields(struct slice text, struct json_field *fields, size_t count, struct json_fault *fault) {
+bool json_fields_looking(struct slice text, struct json_field *fields, size_t count, struct json_sight *sights,
+                         size_t sight_count, struct json_fault *fault) {
   struct skim s = skim_of(text, fault);
+  struct json_keys keys;
+  if (sight_count > 0) {
+    json_keys_init(&keys, sights, sight_count);
+    s.keys = &keys;
+  }
   clear(fields, count);
   const char *at = fields_of(&s, blanks(&s, s.text), fields, count, NULL);
   return at != NULL && ends_well(&s, at);
+}
+
+bool json_fields(struct slice text, struct json_field *fields, size_t count, struct json_fault *fault) {
+  return json_fields_looking(text, fields, count, NULL, 0, fault);
 }

@@ -62,9 +62,8 @@ static bool put_short(struct buf *out, struct slice s) {
   char *to = buf_reserve(out, SHORT_BYTES + JSON_BLOCK);
   memcpy(to + 1, s.ptr, s.len);
   for (size_t at = 0; at < s.len; at += JSON_BLOCK) {
-    unsigned high, special = json_mask_special(to + 1 + at, &high);
-    special |= high;
-    if (special != 0 && json_mask_first(special) < s.len - at) return false;
+    unsigned odd = json_mask_odd(to + 1 + at);
+    if (odd != 0 && json_mask_first(odd) < s.len - at) return false;
   }
   *to = '"';
   to[s.len + 1] = '"';

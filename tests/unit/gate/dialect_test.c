@@ -531,4 +531,29 @@ TEST(a_text_delta_of_messages) {
 #undef DELTA
 }
 
+/* An answer whose usage is told in one field, and words of its keys in another that stands before it. */
+TEST(usage_is_read_where_it_belongs) {
+  static const char *const before[] = {
+      "",
+      "\"x_groq\":{\"usage\":{\"prompt_tokens\":900,\"completion_tokens\":901,\"queue_time\":1}},",
+      "\"timings\":[{\"prompt_tokens\":900}],\"metadata\":{\"service_tier\":\"flex\",\"cost\":3},",
+  };
+  for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+    struct buf text = {0};
+    struct reading r = {0};
+    buf_text(&text, "{");
+    buf_text(&text, before[i]);
+    buf_text(&text,
+             "\"choices\":[{\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3,"
+             "\"total_tokens\":10,\"prompt_tokens_details\":{\"cached_tokens\":2}}}");
+    dialect_openai_chat.read_answer(&r, buf_view(&text));
+    CHECK(r.complete && r.finish == FINISH_LENGTH);
+    CHECK_INT(r.usage.input_tokens, 7);
+    CHECK_INT(r.usage.output_tokens, 3);
+    CHECK_INT(r.usage.cache_read_tokens, 2);
+    CHECK(r.usage.tier == TIER_STANDARD && !r.usage.cost_told);
+    buf_done(&text);
+  }
+}
+
 UNIT_MAIN()
