@@ -1,6 +1,6 @@
 /* tls: certificates of the edge. Any thread: a handle is shared by all workers and its certificate may be replaced
- * while connections run; those keep the one they began with. TLS 1.2 and newer, AEAD with ECDHE, no compression, no
- * renegotiation. Trust towards providers is io/upcall.h's. */
+ * while connections run; those keep the one they began with. TLS 1.2 and newer, AEAD with ECDHE over X25519, P-256 or
+ * P-384, no compression, no renegotiation. Trust towards providers is io/upcall.h's. */
 #ifndef MOONGATE_IO_TLS_H
 #define MOONGATE_IO_TLS_H
 
