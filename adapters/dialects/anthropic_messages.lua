@@ -42,6 +42,15 @@ D.quirks = {
   tool_id_max = true,
 }
 
+-- How turns of nothing but text are read and written, without Lua (core/script/text_form.h).
+D.texts = {
+  list = "messages", content = "content", roles = { user = "user", assistant = "assistant" }, types = { "text" },
+  may_be_text = true, system_key = "system",
+  system = '%s', user = '{"content":%s,"role":"user"}', assistant = '{"content":%s,"role":"assistant"}',
+  user_parts = '{"content":[%s],"role":"user"}', assistant_parts = '{"content":[%s],"role":"assistant"}',
+  part = '{"text":%s,"type":"text"}',
+}
+
 local known_fields = {
   model = true, messages = true, system = true, max_tokens = true, stream = true, temperature = true, top_p = true,
   top_k = true, stop_sequences = true, tools = true, tool_choice = true, thinking = true, metadata = true,
@@ -376,13 +385,29 @@ function D.response_to_normal(body)
     dialect = D.name,
     id = value(body.id),
     model = value(body.model),
-    usage = usage and blocks.merge_usage({}, usage) or nil,
+    usage = usage and blocks.merge_usage(blocks.new_usage(), usage) or nil,
     service_tier = usage and value(usage.service_tier),
     choices = { {
       index = 0, parts = found,
       finish = blocks.finish_to_normal(value(body.stop_reason), value(body.stop_sequence), has_calls),
     } },
     extra = { container = value(body.container), context_management = value(body.context_management) },
+  }
+end
+
+D.texts.answer = {
+  content = "content",
+  values = { "type", "stop_reason", "stop_sequence", "usage", "id", "model", "container", "context_management" },
+  without = { "error" },
+}
+
+function D.texts.answer.read(_, text, kind, reason, sequence, usage, id, model, container, management)
+  if kind == "error" then return nil end
+  return {
+    dialect = D.name, id = id, model = model, usage = usage and blocks.merge_usage(blocks.new_usage(), usage),
+    service_tier = usage and value(usage.service_tier),
+    choices = { parts.text_choice(text, blocks.finish_to_normal(reason, sequence, false)) },
+    extra = { container = container, context_management = management },
   }
 end
 

@@ -43,6 +43,15 @@ D.quirks = {
   system = true, tool_name_max = true, tool_id_max = true,
 }
 
+-- How turns of nothing but text are read and written, without Lua (core/script/text_form.h).
+D.texts = {
+  list = "messages", content = "content", roles = { user = "user", assistant = "assistant" }, system_key = "system",
+  system = '[{"text":%s}]', user = '{"content":[{"text":%s}],"role":"user"}',
+  assistant = '{"content":[{"text":%s}],"role":"assistant"}',
+  user_parts = '{"content":[%s],"role":"user"}', assistant_parts = '{"content":[%s],"role":"assistant"}',
+  part = '{"text":%s}',
+}
+
 local known_fields = {
   messages = true, system = true, inferenceConfig = true, toolConfig = true, additionalModelRequestFields = true,
   outputConfig = true, serviceTier = true,
@@ -533,6 +542,23 @@ function D.response_to_normal(body, losses, target)
   }
   parts.lose_fields(losses, response.extra, "")
   return response
+end
+
+D.texts.answer = {
+  content = "output.message.content",
+  values = { "stopReason", "usage", "serviceTier", "additionalModelResponseFields", "trace", "performanceConfig" },
+}
+
+function D.texts.answer.read(hop, text, reason, usage, tier, fields, trace, performance)
+  local extra
+  if trace or fields or performance then
+    extra = { trace = trace, additionalModelResponseFields = fields and parts.rest(fields, told_fields),
+      performanceConfig = performance }
+    parts.lose_fields(hop.asked.losses, extra, "")
+  end
+  return { dialect = D.name, model = hop.target.model, usage = usage and blocks.usage_to_normal(usage),
+    service_tier = tier and value(tier.type), extra = extra,
+    choices = { parts.text_choice(text, blocks.finish_to_normal(reason, false, fields)) } }
 end
 
 local answer_tiers = { default = "default", standard = "default", flex = "flex", priority = "priority" }

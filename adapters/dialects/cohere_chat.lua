@@ -29,6 +29,14 @@ local D = { api = 1, name = "cohere.chat" }
 
 D.raw_keys = { parameters = true, json_schema = true, schema = true }
 
+-- How turns of nothing but text are read and written, without Lua (core/script/text_form.h).
+D.texts = {
+  list = "messages", content = "content", roles = { system = "system", user = "user", assistant = "assistant" },
+  types = { "text" }, may_be_text = true,
+  system = '{"content":%s,"role":"system"}', user = '{"content":%s,"role":"user"}',
+  assistant = '{"content":%s,"role":"assistant"}',
+}
+
 local known_fields = {
   model = true, messages = true, stream = true, tools = true, tool_choice = true, strict_tools = true,
   documents = true, response_format = true, max_tokens = true, stop_sequences = true, temperature = true, seed = true,
@@ -313,6 +321,18 @@ function D.response_to_normal(body, losses)
   return response
 end
 
+D.texts.answer = {
+  content = "message", values = { "finish_reason", "usage", "id" }, without = { "logprobs" },
+  only = { "id", "message", "finish_reason", "usage", "logprobs" },
+}
+
+function D.texts.answer.read(_, text, finish, usage, id)
+  finish = answers.finish_to_normal(optional(finish, "string", "finish_reason"))
+  if finish.reason == "error" then return nil end
+  return { dialect = D.name, id = id, usage = answers.usage_to_normal(usage),
+    choices = { parts.text_choice(text, finish) } }
+end
+
 -- items: { kind, texts, number, … }, with `texts` of them beside: those of text, which count characters (base, length).
 local function add_text(items, kind, part)
   local item = items[#items]
@@ -361,6 +381,8 @@ end
 -- The Cohere message of one answer, and whether the model refused in words. Texts that follow each other become one
 -- item: clients read the answer from one.
 local function message_from_parts(choice, asked)
+  local only = parts.answer_text(choice.parts)
+  if only then return { role = "assistant", content = array({ { type = "text", text = only } }) }, false end
   local message, items, plans, has_refusal = { role = "assistant" }, { texts = {} }, {}, false
   for _, part in ipairs(choice.parts) do
     local kind = part.type

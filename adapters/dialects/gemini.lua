@@ -45,6 +45,16 @@ D.raw_keys = {
   response_json_schema = true,
 }
 
+-- How turns of nothing but text are read and written, without Lua (core/script/text_form.h).
+D.texts = {
+  list = "contents", content = "parts", roles = { user = "user", assistant = "model" },
+  system_key = "systemInstruction",
+  system = '{"parts":[{"text":%s}]}', user = '{"parts":[{"text":%s}],"role":"user"}',
+  assistant = '{"parts":[{"text":%s}],"role":"model"}',
+  user_parts = '{"parts":[%s],"role":"user"}', assistant_parts = '{"parts":[%s],"role":"model"}',
+  part = '{"text":%s}',
+}
+
 ----- request, Gemini → normal
 
 local function function_to_normal(fn, field)
@@ -489,6 +499,19 @@ local function choice_to_normal(candidate, position, losses)
   }
 end
 
+D.texts.answer = {
+  content = "candidates.0.content.parts",
+  values = { "candidates.0.finishReason", "candidates.0.index", "usageMetadata", "responseId", "modelVersion" },
+  without = { "error", "candidates.1" }, only_at = "candidates.0",
+  only = { "content", "finishReason", "finishMessage", "index", "avgLogprobs", "tokenCount" },
+}
+
+function D.texts.answer.read(_, text, finish, index, used, id, model)
+  local usage = answers.usage_to_normal(used)
+  return { dialect = D.name, id = id, model = model, usage = usage, service_tier = usage and usage.service_tier,
+    choices = { parts.text_choice(text, answers.finish_to_normal(finish), index) } }
+end
+
 function D.response_to_normal(body, losses)
   local feedback = value(body.promptFeedback)
   local blocked = feedback and value(feedback.blockReason)
@@ -508,6 +531,7 @@ end
 
 -- The citations of a choice, with places in all its text; nil when there are none.
 local function grounding(choice, losses)
+  if parts.answer_text(choice.parts) then return nil end
   local citations, texts, length = {}, {}, 0
   for _, part in ipairs(choice.parts) do
     if part.type == "text" or part.type == "refusal" then

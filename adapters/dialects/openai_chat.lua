@@ -19,6 +19,8 @@
 --   tools_without_reasoning  true: the server takes tools only with reasoning_off, which is then sent
 --   reasoning_history     field that carries thinking back: "reasoning_content" (default), "reasoning",
 --                         "thinking_blocks" or "none" (dropped, a loss)
+--   prefill               "prefix": an assistant's message at the end is gone on from only with prefix = true in it
+--                         (Mistral); "none": not at this URL, whatever the model can (lua/gw/recover.lua)
 --   cache_control         the server takes cache_control on parts; otherwise a loss
 --   stream_usage          false: the server refuses stream_options
 --   usage_nulls           each chunk holds "usage":null when usage is asked for, and only then: it is taken out again
@@ -52,6 +54,14 @@ D.quirks = {
   reasoning_off = true, efforts = true, sampling = true, tools_without_reasoning = true, reasoning_history = true,
   cache_control = true, stream_usage = true, usage_nulls = true, tool_choice_required = true, tool_name_max = true,
   tool_id_max = true, tool_id_length = true, top_k = true, document_url = true, flat_content = true,
+}
+
+-- How turns of nothing but text are read and written, without Lua (core/script/text_form.h).
+D.texts = {
+  list = "messages", content = "content", roles = { system = "system", user = "user", assistant = "assistant" },
+  types = { "text" }, may_be_text = true,
+  system = '{"content":%s,"role":"system"}', user = '{"content":%s,"role":"user"}',
+  assistant = '{"content":%s,"role":"assistant"}',
 }
 
 local known_fields = {
@@ -406,6 +416,8 @@ function D.request_from_normal(request, target, losses)
     parts.lose_fields(losses, request.extra, "")
   end
   body.messages = chat.messages_from_normal(request, quirks, rename, losses)
+  local last = body.messages[#body.messages]
+  if quirks.prefill == "prefix" and last and last.role == "assistant" then last.prefix = true end
   return body
 end
 
@@ -442,6 +454,23 @@ function D.response_to_normal(body, losses)
   if #response.choices > 1 then table.sort(response.choices, function(a, b) return a.index < b.index end) end
   parts.lose_fields(losses, response.extra, "")
   return response
+end
+
+D.texts.answer = {
+  content = "choices.0.message",
+  values = { "choices.0.finish_reason", "choices.0.index", "usage", "id", "model", "created", "service_tier",
+    "system_fingerprint", "citations", "search_results" },
+  without = { "error", "choices.1", "choices.0.logprobs" },
+}
+
+function D.texts.answer.read(hop, text, finish, index, usage, id, model, created, tier, fingerprint, citations, found)
+  local extra
+  if fingerprint or citations or found then
+    extra = { system_fingerprint = fingerprint, citations = citations, search_results = found }
+    parts.lose_fields(hop.asked.losses, extra, "")
+  end
+  return { dialect = D.name, id = id, model = model, created = created, usage = ends.usage_to_normal(usage),
+    service_tier = tier, choices = { parts.text_choice(text, ends.finish_to_normal(finish), index) }, extra = extra }
 end
 
 function D.response_from_normal(response, asked)

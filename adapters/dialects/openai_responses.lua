@@ -42,6 +42,15 @@ local D = { api = 1, name = "openai.responses" }
 
 D.raw_keys = { parameters = true, schema = true, logprobs = true, metadata = true }
 
+-- How turns of nothing but text are read and written, without Lua (core/script/text_form.h).
+D.texts = {
+  list = "input", list_may_be_text = true, content = "content", roles = { user = "user", assistant = "assistant" },
+  kind = "message", types = { "input_text", "output_text" }, ignored = { "id", "status" }, may_be_text = true,
+  system_key = "instructions", frames_system = true, -- answers repeat it
+  system = '%s', user = '{"content":%s,"role":"user","type":"message"}',
+  assistant = '{"content":[{"text":%s,"type":"output_text"}],"role":"assistant","type":"message"}',
+}
+
 local known_fields = {
   model = true, input = true, instructions = true, stream = true, max_output_tokens = true, temperature = true,
   top_p = true, tools = true, tool_choice = true, parallel_tool_calls = true, text = true, reasoning = true,
@@ -428,8 +437,10 @@ end
 function D.response_to_normal(body, _, target)
   local status = value(body.status)
   local output = value(body.output)
-  if value(body.error) or not output or status == "failed" or status == "cancelled" or status == "queued"
-    or status == "in_progress" then
+  if status == "queued" or status == "in_progress" then
+    return nil, { status = 502, class = "server", message = "The provider has only queued the answer (`background`)." }
+  end
+  if value(body.error) or not output or status == "failed" or status == "cancelled" then
     return nil, errors.from_table(nil, answer.error_body(body))
   end
   local quirks, found = parts.quirks(target or {}), {}
@@ -455,6 +466,20 @@ function D.response_to_normal(body, _, target)
     choices = { { index = 0, parts = found, logprobs = logprobs,
       finish = answer.finish_to_normal(status, value(body.incomplete_details), has_calls) } },
   }
+end
+
+D.texts.answer = {
+  content = "output.0.content", types = { "output_text" },
+  values = { "output.0.type", "status", "incomplete_details", "reasoning", "usage", "id", "model", "created_at",
+    "service_tier" },
+  without = { "error", "output.1" },
+}
+
+function D.texts.answer.read(_, text, kind, status, details, reasoning, usage, id, model, created, tier)
+  if kind ~= "message" or status ~= "completed" and status ~= "incomplete" then return nil end
+  if type(reasoning) == "string" and reasoning ~= "" then return nil end
+  return { dialect = D.name, id = id, model = model, created = created, usage = answer.usage_to_normal(usage),
+    service_tier = tier, choices = { parts.text_choice(text, answer.finish_to_normal(status, details)) } }
 end
 
 function D.response_from_normal(response, asked)

@@ -64,12 +64,54 @@ static struct slice type_of(const struct stream_event *e) {
   return json_plain(json_find(e->data, path), &type) ? type : SLICE("");
 }
 
-static bool read_text(const struct stream_event *e, struct slice *raw) {
-  enum { TYPE, DELTA, FIELDS };
-  struct json_field f[FIELDS] = {[TYPE] = {.key = SLICE_INIT("type")}, [DELTA] = {.key = SLICE_INIT("delta")}};
-  if (!json_pick(e->data, f, FIELDS) || !slice_eq(f[TYPE].raw, SLICE("\"content_block_delta\""))) return false;
-  return f[DELTA].raw.ptr != NULL && f[DELTA].kind == JSON_OBJECT &&
-         dialect_read_last(f[DELTA].raw, "{\"type\":\"text_delta\",\"text\":", raw);
+/* The kinds of deltas that are one piece each, and the field that has it. */
+static const struct piece {
+  struct slice type, field;
+  enum delta_kind kind;
+} pieces[] = {{SLICE_INIT("\"text_delta\""), SLICE_INIT("text"), DELTA_TEXT},
+              {SLICE_INIT("\"thinking_delta\""), SLICE_INIT("thinking"), DELTA_THINKING},
+              {SLICE_INIT("\"input_json_delta\""), SLICE_INIT("partial_json"), DELTA_ARGUMENTS}};
+
+static bool read_piece(struct json_cursor *c, struct delta *out) {
+  struct slice key, type = {0};
+  const struct piece *found = NULL;
+  if (*c->at != '{') return false;
+  while (json_next_key(c, &key)) {
+    if (slice_eq(key, SLICE("type"))) {
+      if (type.ptr != NULL) return false;
+      type = json_take(c);
+      continue;
+    }
+    const struct piece *p = NULL;
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
+      if (slice_eq(key, pieces[i].field)) p = &pieces[i];
+    if (p == NULL || !dialect_take_piece(c, p->kind, out)) return false;
+    found = p;
+  }
+  return found != NULL && slice_eq(type, found->type);
+}
+
+/* A text and a thought go on wherever the last one stands; arguments belong to the call of a block. */
+static bool read_delta(const struct stream_event *e, struct delta *out) {
+  struct json_cursor c = json_cursor_of(e->data);
+  struct slice key;
+  int64_t index = -1;
+  bool is_delta = false;
+  if (c.at == c.end || *c.at != '{') return false;
+  while (json_next_key(&c, &key)) {
+    if (slice_eq(key, SLICE("type"))) {
+      if (is_delta || !slice_eq(json_take(&c), SLICE("\"content_block_delta\""))) return false;
+      is_delta = true;
+    } else if (slice_eq(key, SLICE("index"))) {
+      if (index >= 0 || !dialect_take_index(&c, &index)) return false;
+    } else if (slice_eq(key, SLICE("delta"))) {
+      if (!read_piece(&c, out)) return false;
+    } else {
+      json_take(&c);
+    }
+  }
+  if (out->kind == DELTA_ARGUMENTS) out->place = index;
+  return is_delta && out->raw.ptr != NULL && json_ended(&c);
 }
 
 static void read_event(struct reading *r, const struct stream_event *e) {
@@ -135,8 +177,9 @@ static void put_fault(struct buf *out, const struct fault *f, struct slice reque
   buf_text(out, "}");
 }
 
-static void put_stream_fault(struct buf *out, const struct fault *f, enum framing framing, struct slice request_id) {
-  (void)framing;
+static void put_stream_fault(struct buf *out, const struct fault *f, const struct stream_place *at,
+                             struct slice request_id) {
+  (void)at;
   buf_text(out, "event: error\ndata: ");
   put_fault(out, f, request_id);
   buf_text(out, "\n\n");
@@ -154,7 +197,7 @@ const struct dialect dialect_anthropic_messages = {
     .provider_path = SLICE_INIT("/messages"),
     .request_id_header = SLICE_INIT("request-id"),
     .read_event = read_event,
-    .read_text = read_text,
+    .read_delta = read_delta,
     .read_answer = read_answer,
     .read_error = read_error,
     .put_fault = put_fault,

@@ -77,6 +77,39 @@ static enum finish_reason finish_of(struct slice raw) {
   return FINISH_OTHER;
 }
 
+/* {"text"}, {"reasoningContent":{"text"}} or {"toolUse":{"input"}}, and nothing else. */
+static bool read_piece(struct json_cursor *c, struct slice field, enum delta_kind kind, struct delta *out) {
+  struct slice key;
+  if (*c->at != '{') return false;
+  while (json_next_key(c, &key)) {
+    bool taken = false;
+    if (slice_eq(key, field)) taken = dialect_take_piece(c, kind, out);
+    else if (kind != DELTA_TEXT) return false;
+    else if (slice_eq(key, SLICE("toolUse"))) taken = read_piece(c, SLICE("input"), DELTA_ARGUMENTS, out);
+    else if (slice_eq(key, SLICE("reasoningContent"))) taken = read_piece(c, SLICE("text"), DELTA_THINKING, out);
+    if (!taken) return false;
+  }
+  return true;
+}
+
+static bool read_delta(const struct stream_event *e, struct delta *out) {
+  struct json_cursor c = json_cursor_of(e->data);
+  struct slice key;
+  int64_t index = -1;
+  if (e->is_exception || !slice_eq(e->name, SLICE("contentBlockDelta")) || c.at == c.end || *c.at != '{') return false;
+  while (json_next_key(&c, &key)) {
+    if (slice_eq(key, SLICE("delta"))) {
+      if (!read_piece(&c, SLICE("text"), DELTA_TEXT, out)) return false;
+    } else if (slice_eq(key, SLICE("contentBlockIndex"))) {
+      if (index >= 0 || !dialect_take_index(&c, &index)) return false;
+    } else {
+      json_take(&c);
+    }
+  }
+  if (out->kind == DELTA_ARGUMENTS) out->place = index;
+  return out->raw.ptr != NULL && json_ended(&c);
+}
+
 /* Usage comes in metadata, after messageStop. An orderly end without it is whole (finish_ends), as some models' are. */
 static void read_event(struct reading *r, const struct stream_event *e) {
   r->events++;
@@ -150,8 +183,9 @@ static void put_fault(struct buf *out, const struct fault *f, struct slice reque
   buf_text(out, "}");
 }
 
-static void put_stream_fault(struct buf *out, const struct fault *f, enum framing framing, struct slice request_id) {
-  (void)framing, (void)request_id;
+static void put_stream_fault(struct buf *out, const struct fault *f, const struct stream_place *at,
+                             struct slice request_id) {
+  (void)at, (void)request_id;
   struct buf payload = {0};
   buf_text(&payload, "{\"message\":");
   dialect_put_message(&payload, f, true, true);
@@ -181,6 +215,7 @@ const struct dialect dialect_bedrock_converse = {
     .finish_ends = true,
     .request_id_header = SLICE_INIT("x-amzn-requestid"),
     .read_event = read_event,
+    .read_delta = read_delta,
     .read_answer = read_answer,
     .read_error = read_error,
     .put_fault = put_fault,

@@ -74,6 +74,83 @@ static void read_end(struct reading *r, struct slice data) {
   r->complete = r->is_content = r->content_begun = true;
 }
 
+static bool read_content(struct json_cursor *c, struct delta *out) {
+  struct slice key;
+  if (*c->at != '{') return false;
+  while (json_next_key(c, &key)) {
+    bool is_text = slice_eq(key, SLICE("text"));
+    if (!is_text && !slice_eq(key, SLICE("thinking"))) json_take(c);
+    else if (!dialect_take_piece(c, is_text ? DELTA_TEXT : DELTA_THINKING, out)) return false;
+  }
+  return true;
+}
+
+/* {"function":{"arguments"}}. */
+static bool read_call(struct json_cursor *c, bool is_function, struct delta *out) {
+  struct slice key, wanted = is_function ? SLICE("arguments") : SLICE("function");
+  if (*c->at != '{') return false;
+  while (json_next_key(c, &key)) {
+    if (!slice_eq(key, wanted)) json_take(c);
+    else if (!(is_function ? dialect_take_piece(c, DELTA_ARGUMENTS, out) : read_call(c, true, out))) return false;
+  }
+  return true;
+}
+
+enum { PLAN_PART = 1 }; /* a plan is a thought of its own kind */
+
+static bool read_message(struct json_cursor *c, struct delta *out) {
+  struct slice key;
+  if (*c->at != '{') return false;
+  while (json_next_key(c, &key)) {
+    bool taken = true;
+    if (slice_eq(key, SLICE("content"))) taken = read_content(c, out);
+    else if (slice_eq(key, SLICE("tool_calls"))) taken = read_call(c, false, out);
+    else if (!slice_eq(key, SLICE("tool_plan"))) json_take(c);
+    else taken = dialect_take_piece(c, DELTA_THINKING, out), out->part = PLAN_PART;
+    if (!taken) return false;
+  }
+  return true;
+}
+
+static bool read_within(struct json_cursor *c, struct delta *out) {
+  struct slice key;
+  if (*c->at != '{') return false;
+  while (json_next_key(c, &key)) {
+    if (!slice_eq(key, SLICE("message"))) json_take(c);
+    else if (!read_message(c, out)) return false;
+  }
+  return true;
+}
+
+/* Whether an event of this type has such a piece; what else is in it, the reader in Lua does not look at. */
+static bool is_of_type(struct slice type, const struct delta *d) {
+  if (d->part == PLAN_PART) return slice_eq(type, SLICE("\"tool-plan-delta\""));
+  return slice_eq(type, d->kind == DELTA_ARGUMENTS ? SLICE("\"tool-call-delta\"") : SLICE("\"content-delta\""));
+}
+
+static bool read_delta(const struct stream_event *e, struct delta *out) {
+  struct json_cursor c = json_cursor_of(e->data);
+  struct slice key, type = {0};
+  int64_t index = -1;
+  if (c.at == c.end || *c.at != '{') return false;
+  while (json_next_key(&c, &key)) {
+    if (slice_eq(key, SLICE("delta"))) {
+      if (!read_within(&c, out)) return false;
+    } else if (slice_eq(key, SLICE("index"))) {
+      if (index >= 0 || !dialect_take_index(&c, &index)) return false;
+    } else if (slice_eq(key, SLICE("type"))) {
+      if (type.ptr != NULL) return false;
+      type = json_take(&c);
+    } else if (slice_eq(key, SLICE("logprobs"))) {
+      if (!json_take_null(&c)) return false;
+    } else {
+      json_take(&c);
+    }
+  }
+  if (out->kind == DELTA_ARGUMENTS) out->place = index;
+  return out->raw.ptr != NULL && json_ended(&c) && is_of_type(type, out);
+}
+
 static bool says_something(struct slice type) {
   return slice_eq(type, SLICE("content-delta")) || slice_eq(type, SLICE("tool-call-delta")) ||
          slice_eq(type, SLICE("tool-plan-delta")) || slice_eq(type, SLICE("tool-call-start"));
@@ -136,8 +213,9 @@ static void put_fault(struct buf *out, const struct fault *f, struct slice reque
 }
 
 /* The last event tells the error; "[DONE]" does not follow, it would say that all is well. */
-static void put_stream_fault(struct buf *out, const struct fault *f, enum framing framing, struct slice request_id) {
-  (void)framing;
+static void put_stream_fault(struct buf *out, const struct fault *f, const struct stream_place *at,
+                             struct slice request_id) {
+  (void)at;
   buf_text(out, "event: message-end\ndata: {\"type\":\"message-end\",");
   put_id(out, request_id);
   buf_text(out, ",\"delta\":{\"error\":");
@@ -157,6 +235,7 @@ const struct dialect dialect_cohere_chat = {
                            [ASKED_TOOLS] = SLICE_INIT("tools")}},
     .provider_path = SLICE_INIT("/chat"),
     .read_event = read_event,
+    .read_delta = read_delta,
     .read_answer = read_answer,
     .read_error = read_error,
     .put_fault = put_fault,

@@ -152,6 +152,74 @@ static bool read_plain_text(struct reading *r, struct slice event) {
   return true;
 }
 
+/* The only part: a text, or a thought. */
+static bool read_part(struct json_cursor *c, struct delta *out) {
+  struct slice key;
+  bool is_thought = false;
+  if (*c->at != '[' || !json_next_element(c) || *c->at != '{') return false;
+  while (json_next_key(c, &key)) {
+    if (slice_eq(key, SLICE("text"))) {
+      if (!dialect_take_piece(c, DELTA_TEXT, out)) return false;
+    } else if (is_thought || !slice_eq(key, SLICE("thought")) || !slice_eq(json_take(c), SLICE("true"))) {
+      return false;
+    } else {
+      is_thought = true;
+    }
+  }
+  if (is_thought) out->kind = DELTA_THINKING;
+  return !json_next_element(c);
+}
+
+static bool read_content(struct json_cursor *c, struct delta *out) {
+  struct slice key;
+  if (*c->at != '{') return false;
+  while (json_next_key(c, &key)) {
+    if (!slice_eq(key, SLICE("parts"))) json_take(c);
+    else if (!read_part(c, out)) return false;
+  }
+  return true;
+}
+
+static bool read_candidate(struct json_cursor *c, struct delta *out) {
+  static const struct slice others[] = {SLICE_INIT("finishReason"), SLICE_INIT("groundingMetadata"),
+                                        SLICE_INIT("citationMetadata"), SLICE_INIT("logprobsResult")};
+  struct slice key;
+  int64_t index;
+  if (*c->at != '[' || !json_next_element(c) || *c->at != '{') return false;
+  while (json_next_key(c, &key)) {
+    if (slice_eq(key, SLICE("content"))) {
+      if (!read_content(c, out)) return false;
+    } else if (slice_eq(key, SLICE("index"))) {
+      if (!dialect_take_index(c, &index) || index != 0) return false;
+    } else {
+      for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (slice_eq(key, others[i])) return false;
+      json_take(c);
+    }
+  }
+  return !json_next_element(c);
+}
+
+/* Each chunk counts all tokens so far: the last count is what holds. */
+static bool read_delta(const struct stream_event *e, struct delta *out) {
+  struct json_cursor c = json_cursor_of(e->data);
+  struct slice key;
+  if (c.at == c.end || *c.at != '{') return false;
+  while (json_next_key(&c, &key)) {
+    if (slice_eq(key, SLICE("candidates"))) {
+      if (!read_candidate(&c, out)) return false;
+    } else if (slice_eq(key, SLICE("usageMetadata"))) {
+      if (*c.at != '{') return false;
+      out->rest = json_take(&c);
+    } else if (slice_eq(key, SLICE("error")) || slice_eq(key, SLICE("promptFeedback"))) {
+      return false;
+    } else {
+      json_take(&c);
+    }
+  }
+  return out->raw.ptr != NULL && json_ended(&c);
+}
+
 static void read_event(struct reading *r, const struct stream_event *e) {
   r->events++;
   r->usage_only = r->is_content = false;
@@ -232,8 +300,9 @@ static void put_fault(struct buf *out, const struct fault *f, struct slice reque
 
 /* Google's SDKs take an event with an error for an answer that says nothing, and go on. They raise at a last block that
  * they cannot read: a comment, ended by a blank line of a kind that they do not know. Other readers pass over it. */
-static void put_stream_fault(struct buf *out, const struct fault *f, enum framing framing, struct slice request_id) {
-  bool array = framing == FRAMING_JSON_ARRAY;
+static void put_stream_fault(struct buf *out, const struct fault *f, const struct stream_place *at,
+                             struct slice request_id) {
+  bool array = at->framing == FRAMING_JSON_ARRAY;
   buf_text(out, array ? ",\r\n" : "data: ");
   put_fault(out, f, request_id);
   buf_text(out, array ? "]" : "\r\n\r\n: the stream ends with an error\n\r\n");
@@ -253,6 +322,7 @@ const struct dialect dialect_gemini = {
     .sse_query = SLICE_INIT("alt=sse"),
     .finish_ends = true,
     .read_event = read_event,
+    .read_delta = read_delta,
     .read_answer = read_answer,
     .read_error = read_error,
     .put_fault = put_fault,

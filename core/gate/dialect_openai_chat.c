@@ -159,22 +159,133 @@ static bool is_plain_delta(struct slice event) {
          (keys[USAGE].value == NULL || *keys[USAGE].value == 'n');
 }
 
-static bool read_text(const struct stream_event *e, struct slice *raw) {
-  enum { DELTA, INDEX, LOGPROBS, FINISH, SECOND, USAGE, ERROR, FIELDS };
-  struct json_field f[FIELDS] = {
-      [DELTA] = {.key = SLICE_INIT("choices.0.delta")},
-      [INDEX] = {.key = SLICE_INIT("choices.0.index")},
-      [LOGPROBS] = {.key = SLICE_INIT("choices.0.logprobs")},
-      [FINISH] = {.key = SLICE_INIT("choices.0.finish_reason")},
-      [SECOND] = {.key = SLICE_INIT("choices.1")},
-      [USAGE] = {.key = SLICE_INIT("usage")},
-      [ERROR] = {.key = SLICE_INIT("error")},
-  };
-  if (e->name.len > 0 || !json_pick(e->data, f, FIELDS) || f[DELTA].raw.ptr == NULL) return false;
-  for (unsigned i = LOGPROBS; i < FIELDS; i++)
-    if (dialect_present(&f[i])) return false;
-  if (dialect_present(&f[INDEX]) && !slice_eq(f[INDEX].raw, SLICE("0"))) return false;
-  return f[DELTA].kind == JSON_OBJECT && dialect_read_last(f[DELTA].raw, "{\"content\":", raw);
+/* ---- one more piece: as lua/gw/chat_stream.lua reads it; fields that it does not know say nothing */
+
+/* Thoughts in the form that also carries what signs them: without a signature they repeat the plain field. *some:
+ * there are any. */
+static bool repeats_thoughts(struct json_cursor *c, bool *some) {
+  struct slice key;
+  if (c->at < c->end && *c->at != '[') return json_take_null(c);
+  while (json_next_element(c)) {
+    bool is_plain = false;
+    *some = true;
+    if (*c->at != '{') return false;
+    while (json_next_key(c, &key)) {
+      bool is_type = slice_eq(key, SLICE("type")), is_signature = slice_eq(key, SLICE("signature"));
+      struct slice raw = json_take(c);
+      if (is_type)
+        is_plain = slice_eq(raw, SLICE("\"reasoning.text\"")) || slice_eq(raw, SLICE("\"reasoning.summary\""));
+      if (is_signature && !slice_eq(raw, SLICE("null")) && !slice_eq(raw, SLICE("\"\""))) return false;
+    }
+    if (!is_plain) return false;
+  }
+  return true;
+}
+
+static bool read_arguments(struct json_cursor *c, struct delta *out) {
+  struct slice key;
+  if (*c->at != '{') return false;
+  while (json_next_key(c, &key)) {
+    if (slice_eq(key, SLICE("arguments"))) {
+      if (!dialect_take_piece(c, DELTA_ARGUMENTS, out)) return false;
+    } else if (slice_eq(key, SLICE("name"))) {
+      if (!json_take_nothing(c)) return false;
+    } else {
+      json_take(c);
+    }
+  }
+  return true;
+}
+
+/* The only call of a delta, which has begun before: it goes by its index alone. */
+static bool read_call(struct json_cursor *c, struct delta *out) {
+  struct slice key;
+  bool has_index = false;
+  if (*c->at != '[') return json_take_null(c);
+  if (!json_next_element(c)) return true;
+  if (*c->at != '{') return false;
+  while (json_next_key(c, &key)) {
+    if (slice_eq(key, SLICE("index"))) {
+      if (has_index || !dialect_take_index(c, &out->place)) return false;
+      has_index = true;
+    } else if (slice_eq(key, SLICE("function"))) {
+      if (!read_arguments(c, out)) return false;
+    } else if (slice_eq(key, SLICE("type"))) {
+      json_take(c);
+    } else if (!json_take_nothing(c)) { /* an id, what signs it, a custom call */
+      return false;
+    }
+  }
+  return has_index && !json_next_element(c);
+}
+
+static bool read_pieces(struct json_cursor *c, struct delta *out) {
+  static const struct slice others[] = {SLICE_INIT("refusal"), SLICE_INIT("function_call"), SLICE_INIT("annotations"),
+                                        SLICE_INIT("thinking_blocks")};
+  struct slice key;
+  bool repeats = false;
+  if (*c->at != '{') return false;
+  while (json_next_key(c, &key)) {
+    bool known = true;
+    if (slice_eq(key, SLICE("content"))) {
+      if (c->at[0] == '"' && c->at[1] != '"') known = dialect_take_piece(c, DELTA_TEXT, out);
+      else known = json_take_nothing(c);
+    } else if (slice_eq(key, SLICE("reasoning_content"))) {
+      known = *c->at == 'n' ? json_take_null(c) : dialect_take_piece(c, DELTA_THINKING, out);
+    } else if (slice_eq(key, SLICE("reasoning"))) {
+      if (c->at[0] == '"' && c->at[1] != '"') known = dialect_take_piece(c, DELTA_THINKING, out);
+      else known = json_take_nothing(c);
+    } else if (slice_eq(key, SLICE("reasoning_details"))) {
+      known = repeats_thoughts(c, &repeats);
+    } else if (slice_eq(key, SLICE("tool_calls"))) {
+      known = read_call(c, out);
+    } else if (slice_eq(key, SLICE("audio"))) {
+      known = json_take_null(c);
+    } else {
+      size_t i = 0;
+      while (i < sizeof others / sizeof *others && !slice_eq(key, others[i])) i++;
+      if (i < sizeof others / sizeof *others) known = json_take_nothing(c);
+      else json_take(c);
+    }
+    if (!known) return false;
+  }
+  return out->raw.ptr != NULL && (!repeats || out->kind == DELTA_THINKING);
+}
+
+static bool read_choice(struct json_cursor *c, struct delta *out) {
+  struct slice key;
+  int64_t index;
+  if (*c->at != '{') return false;
+  while (json_next_key(c, &key)) {
+    if (slice_eq(key, SLICE("delta"))) {
+      if (!read_pieces(c, out)) return false;
+    } else if (slice_eq(key, SLICE("index"))) {
+      if (!dialect_take_index(c, &index) || index != 0) return false;
+    } else if (slice_eq(key, SLICE("finish_reason")) || slice_eq(key, SLICE("logprobs"))) {
+      if (!json_take_null(c)) return false;
+    } else {
+      json_take(c);
+    }
+  }
+  return true;
+}
+
+static bool read_delta(const struct stream_event *e, struct delta *out) {
+  struct json_cursor c = json_cursor_of(e->data);
+  struct slice key;
+  if (e->name.len > 0 || c.at == c.end || *c.at != '{') return false;
+  while (json_next_key(&c, &key)) {
+    if (slice_eq(key, SLICE("choices"))) {
+      if (*c.at != '[' || !json_next_element(&c) || !read_choice(&c, out) || json_next_element(&c)) return false;
+    } else if (slice_eq(key, SLICE("usage")) && *c.at == '{') { /* of all so far, from servers that tell it each time */
+      out->rest = json_take(&c);
+    } else if (slice_eq(key, SLICE("usage")) || slice_eq(key, SLICE("error"))) {
+      if (!json_take_null(&c)) return false;
+    } else {
+      json_take(&c);
+    }
+  }
+  return out->raw.ptr != NULL && json_ended(&c);
 }
 
 static void read_event(struct reading *r, const struct stream_event *e) {
@@ -295,8 +406,9 @@ static void put_fault(struct buf *out, const struct fault *f, struct slice reque
 }
 
 /* An error object and the end, never a [DONE]: a client must not take half an answer for a whole one. */
-static void put_stream_fault(struct buf *out, const struct fault *f, enum framing framing, struct slice request_id) {
-  (void)framing, (void)request_id;
+static void put_stream_fault(struct buf *out, const struct fault *f, const struct stream_place *at,
+                             struct slice request_id) {
+  (void)at, (void)request_id;
   buf_text(out, "data: ");
   put_error(out, f);
   buf_text(out, "\n\n");
@@ -313,9 +425,10 @@ const struct dialect dialect_openai_chat = {
                            [ASKED_MESSAGES] = SLICE_INIT("messages"),
                            [ASKED_TOOLS] = SLICE_INIT("tools")}},
     .provider_path = SLICE_INIT("/chat/completions"),
+    .stream_end = SLICE_INIT("data: [DONE]\n\n"),
     .finish_ends = true,
     .read_event = read_event,
-    .read_text = read_text,
+    .read_delta = read_delta,
     .read_answer = read_answer,
     .read_error = read_error,
     .put_fault = put_fault,

@@ -130,6 +130,59 @@ static void read_item(struct reading *r, struct slice event, bool is_done) {
   r->is_content = is_done || !is_text;
 }
 
+/* The events that are one piece each. Thoughts are told in full or as a summary, and the parts of each are numbered
+ * from 0: those of the former get the numbers below 0. */
+static const struct piece {
+  struct slice type;
+  enum delta_kind kind;
+  bool is_full;
+} pieces[] = {
+    {SLICE_INIT("\"response.output_text.delta\""), DELTA_TEXT, false},
+    {SLICE_INIT("\"response.function_call_arguments.delta\""), DELTA_ARGUMENTS, false},
+    {SLICE_INIT("\"response.reasoning_summary_text.delta\""), DELTA_THINKING, false},
+    {SLICE_INIT("\"response.reasoning_text.delta\""), DELTA_THINKING, true},
+};
+
+static const struct piece *piece_named(struct slice type) {
+  for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
+    if (slice_eq(pieces[i].type, type)) return &pieces[i];
+  return NULL;
+}
+
+static bool read_delta(const struct stream_event *e, struct delta *out) {
+  struct json_cursor c = json_cursor_of(e->data);
+  struct slice key, type = {0};
+  int64_t item = -1, content = -1, summary = -1;
+  if (c.at == c.end || *c.at != '{') return false;
+  while (json_next_key(&c, &key)) {
+    bool known = true;
+    if (slice_eq(key, SLICE("type"))) {
+      known = type.ptr == NULL;
+      type = json_take(&c);
+    } else if (slice_eq(key, SLICE("delta"))) {
+      known = dialect_take_piece(&c, DELTA_TEXT, out);
+    } else if (slice_eq(key, SLICE("output_index"))) {
+      known = item < 0 && dialect_take_index(&c, &item);
+    } else if (slice_eq(key, SLICE("content_index"))) {
+      known = content < 0 && dialect_take_index(&c, &content);
+    } else if (slice_eq(key, SLICE("summary_index"))) {
+      known = summary < 0 && dialect_take_index(&c, &summary);
+    } else if (slice_eq(key, SLICE("logprobs"))) {
+      known = *c.at == '[' ? slice_eq(json_take(&c), SLICE("[]")) : json_take_null(&c);
+    } else {
+      json_take(&c);
+    }
+    if (!known) return false;
+  }
+  const struct piece *p = piece_named(type);
+  if (p == NULL || out->raw.ptr == NULL || item < 0 || !json_ended(&c)) return false;
+  out->kind = p->kind;
+  out->place = item;
+  if (p->kind != DELTA_THINKING) return true;
+  out->part = p->is_full ? -1 - content : summary;
+  return (p->is_full ? content : summary) >= 0;
+}
+
 static void read_event(struct reading *r, const struct stream_event *e) {
   r->events++;
   r->usage_only = r->is_content = false;
@@ -179,6 +232,27 @@ static void read_answer(struct reading *r, struct slice body) {
   if (r->failed) r->complete = r->content_begun = false;
 }
 
+/* The last number counts. It stands in each event, ours and the service's; within a text the quote behind the name has a
+ * backslash. This runs for every event: hardly another one of its letters is as rare as the q. */
+static void note_sent(uint64_t *next, struct slice bytes) {
+  static const struct slice name = SLICE_INIT("\"sequence_number\":");
+  enum { BEFORE_Q = 3 };
+  struct slice rest = bytes;
+  for (const char *q; rest.len > 0 && (q = memrchr(rest.ptr, 'q', rest.len)) != NULL;) {
+    rest.len = (size_t)(q - rest.ptr);
+    struct slice at = rest.len < BEFORE_Q ? SLICE("") : slice_from(bytes, rest.len - BEFORE_Q);
+    if (!slice_starts(at, name)) continue;
+    at = slice_from(at, name.len);
+    while (at.len > 0 && *at.ptr == ' ') at = slice_from(at, 1);
+    size_t digits = 0;
+    while (digits < at.len && at.ptr[digits] >= '0' && at.ptr[digits] <= '9') digits++;
+    uint64_t n;
+    if (!slice_to_u64(slice_of(at.ptr, digits), &n)) continue;
+    *next = n + 1;
+    return;
+  }
+}
+
 static void put_error(struct buf *out, const struct fault *f) {
   buf_text(out, "{\"message\":");
   dialect_put_message(out, f, false, false);
@@ -200,16 +274,19 @@ static void put_fault(struct buf *out, const struct fault *f, struct slice reque
 }
 
 /* The fields stand beside the type, as the reference has them, and in "error", as the service sends them and its client
- * libraries raise them. How many events came before is not known here. */
-static void put_stream_fault(struct buf *out, const struct fault *f, enum framing framing, struct slice request_id) {
-  (void)framing, (void)request_id;
+ * libraries raise them. */
+static void put_stream_fault(struct buf *out, const struct fault *f, const struct stream_place *at,
+                             struct slice request_id) {
+  (void)request_id;
   buf_text(out, "event: error\ndata: {\"type\":\"error\",\"error\":");
   put_error(out, f);
   buf_text(out, ",\"code\":");
   json_put_string(out, slice_text(fault_code_text(f)));
   buf_text(out, ",\"message\":");
   dialect_put_message(out, f, false, false);
-  buf_text(out, ",\"param\":null,\"sequence_number\":0}\n\n");
+  buf_text(out, ",\"param\":null,\"sequence_number\":");
+  buf_u64(out, at->number);
+  buf_text(out, "}\n\n");
 }
 
 const struct dialect dialect_openai_responses = {
@@ -225,8 +302,10 @@ const struct dialect dialect_openai_responses = {
                 .messages_optional = true},
     .provider_path = SLICE_INIT("/responses"),
     .read_event = read_event,
+    .read_delta = read_delta,
     .read_answer = read_answer,
     .read_error = read_error,
     .put_fault = put_fault,
     .put_stream_fault = put_stream_fault,
+    .note_sent = note_sent,
 };

@@ -4,9 +4,11 @@
 
 #include <stdio.h>
 
+#include "gate/delta.h"
 #include "gate/fault.h"
 #include "gate/reading.h"
 #include "wire/json.h"
+#include "wire/json_cursor.h"
 
 /* A fault's sentence and its advice, as a JSON string. For envelopes that have no field for it, with the parameter
  * before it (unless the text names it already), and with the code behind it. */
@@ -35,23 +37,21 @@ static inline struct slice dialect_string_at(const char *at, struct slice text) 
   return close != NULL ? slice_of(at, (size_t)(close + 1 - at)) : slice_of(NULL, 0);
 }
 
-static inline bool dialect_is_blank(char c) {
-  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+/* Takes the value at the cursor for the delta's piece. false: it is no string, an empty one, or the second. */
+static inline bool dialect_take_piece(struct json_cursor *c, enum delta_kind kind, struct delta *out) {
+  struct slice raw = json_take(c);
+  if (raw.len <= 2 || *raw.ptr != '"' || out->raw.ptr != NULL) return false;
+  out->kind = kind;
+  out->raw = raw;
+  return true;
 }
 
-/* Whether the object begins with `words` (blanks between tokens aside) and has one text behind them, its last: *raw
- * gets that text's JSON string. Not validated: more fields behind it look like a string that is none. */
-static inline bool dialect_read_last(struct slice object, const char *words, struct slice *raw) {
-  const char *at = object.ptr, *end = object.ptr + object.len - 1;
-  for (bool within = false; *words != '\0'; words++, at++) {
-    while (!within && at < end && dialect_is_blank(*at)) at++;
-    if (at == end || *at != *words) return false;
-    if (*words == '"') within = !within;
-  }
-  while (at < end && dialect_is_blank(*at)) at++;
-  while (end > at && dialect_is_blank(end[-1])) end--;
-  *raw = slice_of(at, (size_t)(end - at));
-  return raw->len > 2 && *at == '"' && end[-1] == '"';
+/* Takes the small whole number at the cursor, an index. */
+static inline bool dialect_take_index(struct json_cursor *c, int64_t *out) {
+  uint64_t number;
+  if (!json_to_u64(json_take(c), &number) || number > INT32_MAX) return false;
+  *out = (int64_t)number;
+  return true;
 }
 
 static inline bool dialect_present(const struct json_field *f) {

@@ -2,8 +2,8 @@
  *
  * Reading: the walk over the document builds the tables as it goes. Lua must not throw through the parser's frames, so
  * the memory cap is lent to it (vm_lend) and looked at after each value. Writing: into a buffer that the VM owns, so
- * that a throw leaks nothing; its keys are sorted in a list that the VM owns too. Neither calls a script's functions:
- * metatables are ignored, except the array's own. */
+ * that a throw leaks nothing; an object's members are sorted in a list that the VM owns too. Neither calls a script's
+ * functions: metatables are ignored, except the array's own. */
 #include "script/api_json.h"
 
 #include <math.h>
@@ -13,12 +13,14 @@
 #include "base/memory.h"
 #include "script/guard.h"
 #include "wire/json.h"
+#include "wire/json_cursor.h"
 
 enum {
   OUT_MAX_BYTES = 32 << 20,  /* of a text that scripts may encode */
   SPARE_MAX_BYTES = 1 << 20, /* a reused buffer that grew beyond is freed after the call */
   ELEMENT_BYTES = 16,        /* of a table, at least */
-  STACK_PER_LEVEL = 3        /* key, table, and one for the value being made */
+  STACK_PER_LEVEL = 3,       /* key, table, and one for the value being made */
+  VALUES_MAX = 32            /* of an object being written, kept on the stack */
 };
 
 /* Its address is the light userdata that stands for null. */
@@ -186,6 +188,64 @@ bool api_json_decode(lua_State *L, struct slice text, int raw) {
   return false;
 }
 
+enum { SMALL_BYTES = 2048, SMALL_DEPTH = 8, SMALL_MEMBERS = 8 };
+
+static bool push_small(lua_State *L, struct json_cursor *c, unsigned depth);
+
+/* A scalar; null stays null. */
+static bool push_scalar(lua_State *L, struct slice raw) {
+  char decoded[SMALL_BYTES];
+  size_t len;
+  switch (raw.len > 0 ? *raw.ptr : 0) {
+  case 0: return false;
+  case 'n': api_json_push_null(L); return true;
+  case 't':
+  case 'f': lua_pushboolean(L, *raw.ptr == 't'); return true;
+  case '"':
+    if (raw.len > SMALL_BYTES || !json_unquote(raw, decoded, &len)) return false;
+    lua_pushlstring(L, decoded, len); /* … text */
+    return true;
+  default: push_number(L, raw); return true;
+  }
+}
+
+/* The object or list at the cursor; false when it is not small, or its keys have escapes: then there may be more on the
+ * stack. */
+static bool push_container(lua_State *L, struct json_cursor *c, unsigned depth) {
+  struct slice key;
+  lua_Integer count = 0;
+  bool is_object = *c->at == '{';
+  luaL_checkstack(L, STACK_PER_LEVEL + 2, NULL);
+  lua_createtable(L, 0, is_object ? SMALL_MEMBERS : 0); /* … table */
+  if (!is_object) api_json_mark_array(L);
+  while (is_object ? json_next_key(c, &key) : json_next_element(c)) {
+    if (is_object) lua_pushlstring(L, key.ptr, key.len); /* … table key */
+    if (!push_small(L, c, depth)) return false;
+    if (is_object) lua_rawset(L, -3);
+    else lua_rawseti(L, -2, ++count); /* … table */
+  }
+  return !c->is_broken;
+}
+
+static bool push_small(lua_State *L, struct json_cursor *c, unsigned depth) {
+  bool opens = c->at < c->end && (*c->at == '{' || *c->at == '[');
+  if (opens) return depth > 0 && push_container(L, c, depth - 1);
+  return push_scalar(L, json_take(c));
+}
+
+void api_json_push_value(lua_State *L, struct slice raw, enum json_kind kind) {
+  int top = lua_gettop(L);
+  struct json_cursor c = json_cursor_of(raw);
+  if (kind == JSON_NULL) {
+    lua_pushnil(L); /* … nil */
+    return;
+  }
+  /* What is small is read at once: the parser takes longer to begin than to read it. */
+  if (raw.len <= SMALL_BYTES && push_small(L, &c, SMALL_DEPTH) && json_ended(&c)) return; /* … value */
+  lua_settop(L, top);
+  if (!api_json_decode(L, raw, 0)) lua_error(L); /* … value */
+}
+
 /* A copy of the text at index with room behind it for the parser; borrowed until the next call. */
 static struct slice padded(lua_State *L, int index) {
   struct vm *vm = vm_of(L);
@@ -196,7 +256,7 @@ static struct slice padded(lua_State *L, int index) {
   return buf_view(&vm->padded);
 }
 
-static void trim(struct buf *reused) {
+void api_json_trim(struct buf *reused) {
   if (reused->cap > SPARE_MAX_BYTES) buf_done(reused);
 }
 
@@ -211,9 +271,9 @@ struct writing {
 
 static void write_value(struct writing *w);
 
-static int compare_keys(const void *a, const void *b) {
-  const struct slice *left = a, *right = b;
-  return slice_compare(*left, *right);
+static int compare_members(const void *a, const void *b) {
+  const struct vm_member *left = a, *right = b;
+  return slice_compare(left->key, right->key);
 }
 
 static void write_array(struct writing *w) {
@@ -231,32 +291,45 @@ static void write_array(struct writing *w) {
   buf_byte(w->out, ']');
 }
 
-/* Collects the keys of the table at the top behind those of the tables around it. Borrowed from the table. */
-static uint32_t collect_keys(struct writing *w) {
+static struct vm_member *add_member(struct vm *vm) {
+  if (vm->members_len == vm->members_cap) {
+    vm->members_cap = vm->members_cap ? vm->members_cap * 2 : 64;
+    vm->members = mem_resize(vm->members, vm->members_cap * sizeof *vm->members);
+  }
+  return &vm->members[vm->members_len++];
+}
+
+/* Collects the members of the table at the top behind those of the tables around it. The values of the first ones stay
+ * on the stack, above the table: to look them up again would take longer than all else here. */
+static uint32_t collect_members(struct writing *w) {
   struct vm *vm = w->vm;
   lua_State *L = w->L;
-  uint32_t before = vm->keys_len;
-  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) { /* … table key value */
+  uint32_t before = vm->members_len;
+  int table = lua_gettop(L);
+  for (lua_pushnil(L); lua_next(L, table);) { /* table value… key value */
     if (lua_type(L, -2) != LUA_TSTRING) {
       luaL_error(L, "gw.json.encode: an object's key is a %s, not a string", luaL_typename(L, -2));
     }
-    if (vm->keys_len == vm->keys_cap) {
-      vm->keys_cap = vm->keys_cap ? vm->keys_cap * 2 : 64;
-      vm->keys = mem_resize(vm->keys, vm->keys_cap * sizeof *vm->keys);
+    struct vm_member *member = add_member(vm);
+    member->key.ptr = lua_tolstring(L, -2, &member->key.len);
+    member->value = 0;
+    if (vm->members_len - before > VALUES_MAX) {
+      lua_pop(L, 1); /* table value… key */
+      continue;
     }
-    struct slice *key = &vm->keys[vm->keys_len++];
-    key->ptr = lua_tolstring(L, -2, &key->len);
+    member->value = lua_gettop(L) - 1;
+    lua_insert(L, -2); /* table value… value key */
   }
-  uint32_t count = vm->keys_len - before;
-  struct slice *keys = vm->keys + before;
+  uint32_t count = vm->members_len - before;
+  struct vm_member *members = vm->members + before;
   if (count > 16) {
-    qsort(keys, count, sizeof *keys, compare_keys);
+    qsort(members, count, sizeof *members, compare_members);
   } else {
     for (uint32_t i = 1; i < count; i++) {
-      struct slice moved = keys[i];
+      struct vm_member moved = members[i];
       uint32_t at = i;
-      for (; at > 0 && slice_compare(moved, keys[at - 1]) < 0; at--) keys[at] = keys[at - 1];
-      keys[at] = moved;
+      for (; at > 0 && slice_compare(moved.key, members[at - 1].key) < 0; at--) members[at] = members[at - 1];
+      members[at] = moved;
     }
   }
   return before;
@@ -265,20 +338,27 @@ static uint32_t collect_keys(struct writing *w) {
 static void write_object(struct writing *w) {
   struct vm *vm = w->vm;
   lua_State *L = w->L;
-  uint32_t first = collect_keys(w), end = vm->keys_len;
+  int table = lua_gettop(L);
+  luaL_checkstack(L, VALUES_MAX + STACK_PER_LEVEL + 2, NULL);
+  uint32_t first = collect_members(w), end = vm->members_len; /* table value… */
   buf_byte(w->out, '{');
   for (uint32_t i = first; i < end; i++) {
     if (i > first) buf_byte(w->out, ',');
-    struct slice key = vm->keys[i];
-    json_put_string(w->out, key);
+    struct vm_member member = vm->members[i];
+    json_put_string(w->out, member.key);
     buf_byte(w->out, ':');
-    lua_pushlstring(L, key.ptr, key.len); /* … table key */
-    lua_rawget(L, -2);                    /* … table value */
+    if (member.value != 0) {
+      lua_pushvalue(L, member.value); /* table value… value */
+    } else {
+      lua_pushlstring(L, member.key.ptr, member.key.len); /* table value… key */
+      lua_rawget(L, table);                               /* table value… value */
+    }
     write_value(w);
-    lua_pop(L, 1); /* … table */
+    lua_pop(L, 1); /* table value… */
   }
   buf_byte(w->out, '}');
-  vm->keys_len = first;
+  vm->members_len = first;
+  lua_settop(L, table); /* table */
 }
 
 static void write_table(struct writing *w) {
@@ -327,7 +407,7 @@ static void write_value(struct writing *w) {
 
 void api_json_encode(lua_State *L, int index, struct buf *out) {
   struct writing w = {.L = L, .vm = vm_of(L), .out = out};
-  w.vm->keys_len = 0; /* a writer that threw left its keys */
+  w.vm->members_len = 0; /* a writer that threw left its members */
   luaL_checkstack(L, 8, NULL);
   lua_pushvalue(L, index); /* … value */
   write_value(&w);
@@ -347,7 +427,7 @@ static int l_json_decode(lua_State *L) {
     if (lua_rawget(L, 2) == LUA_TTABLE) raw = 3; /* text options raw */
   }
   bool read = api_json_decode(L, text, raw); /* … value or message */
-  trim(&vm_of(L)->padded);
+  api_json_trim(&vm_of(L)->padded);
   if (read) return 1;
   lua_pushnil(L);    /* … message nil */
   lua_insert(L, -2); /* … nil message */
@@ -359,7 +439,7 @@ static int push_encoded(lua_State *L, int index) {
   out->len = 0;
   api_json_encode(L, index, out);
   lua_pushlstring(L, out->ptr, out->len); /* … text */
-  trim(out);
+  api_json_trim(out);
   return 1;
 }
 
@@ -386,7 +466,7 @@ static int l_json_raw(lua_State *L) {
     return luaL_error(L, "gw.json.raw: not JSON: %s at byte %d", fault.why, (int)fault.at + 1);
   }
   api_json_push_raw(L, text); /* … raw */
-  trim(&vm_of(L)->padded);
+  api_json_trim(&vm_of(L)->padded);
   return 1;
 }
 
@@ -394,7 +474,7 @@ static int l_json_valid(lua_State *L) {
   guard_check(L);
   struct json_fault fault;
   lua_pushboolean(L, json_valid(padded(L, 1), &fault)); /* … valid */
-  trim(&vm_of(L)->padded);
+  api_json_trim(&vm_of(L)->padded);
   return 1;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "script/vm.h"
+#include "wire/json.h"
 
 /* Adds gw.json to the gw table at index 1. By vm_new. */
 int api_json_open(lua_State *L);
@@ -20,8 +21,14 @@ bool api_json_is_null(lua_State *L, int index); /* does not throw */
  * set of keys whose arrays and objects stay raw, or 0. False when it is not JSON: pushes the message instead. */
 bool api_json_decode(lua_State *L, struct slice text, int raw); /* … value or message */
 
+/* Pushes one value of a text that is known to be valid, nil for null; a string is decoded, nothing in it stays raw. */
+void api_json_push_value(lua_State *L, struct slice raw, enum json_kind kind); /* … value */
+
 /* Appends the value's JSON to out, which the caller owns in a place that survives a throw (an arena's or VM's buf). */
 void api_json_encode(lua_State *L, int index, struct buf *out);
+
+/* Frees a reused buffer of the VM that has grown beyond what is worth keeping. */
+void api_json_trim(struct buf *reused);
 
 /* Pushes a raw value holding a copy of json, which is trusted to be JSON. */
 void api_json_push_raw(lua_State *L, struct slice json); /* … raw */

@@ -180,7 +180,7 @@ static int l_req_timeout(lua_State *L) {
   if (timeout_name(id) == NULL) {
     return luaL_error(L,
                       "there is no clock '%s': `timeouts` in the config has connect, tls, upload, first_token, "
-                      "between_tokens, min_tokens_per_s and total",
+                      "between_tokens, first_byte, between_bytes, min_tokens_per_s and total",
                       name);
   }
   luaL_argcheck(L, t != NULL || lua_isnoneornil(L, 3), 3, "target expected");

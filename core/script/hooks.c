@@ -8,6 +8,7 @@
 #include "gate/request.h"
 #include "script/api_request.h"
 #include "script/run.h"
+#include "script/recovery.h"
 #include "script/script.h"
 #include "script/script_report.h"
 #include "script/translation.h"
@@ -126,6 +127,7 @@ const struct hooks script_hooks = {
     .event = translation_event,
     .finish = translation_finish,
     .error = translation_error,
+    .recover = recovery_ask,
     .drop_body = script_request_drop_body,
     .forget_attempt = translation_forget,
     .forget_request = script_request_end,

@@ -1,22 +1,15 @@
-/* kit_frames: see the header. The readers live in a userdata, so that a throw leaves nothing behind. */
+/* kit_frames: see the header. The reader lives in a userdata, so that a throw leaves nothing behind. */
 #include "script/kit_frames.h"
 
 #include <lauxlib.h>
 
 #include "base/memory.h"
-#include "wire/aws_events.h"
-#include "wire/frames.h"
-#include "wire/sse.h"
+#include "wire/stream.h"
 
 enum { EVENT_MAX_BYTES = 64 << 20 };
 
-enum framing { FRAMING_SSE, FRAMING_JSON_ARRAY, FRAMING_AWS };
-
 struct cutting {
-  enum framing framing;
-  struct sse_reader sse;
-  struct frames_reader frames;
-  struct aws_reader aws;
+  struct stream_reader stream;
   struct buf piece; /* with its slack behind it */
   lua_Integer count;
   bool is_kept;    /* events go into the list at the top of the stack; else only into the digest */
@@ -24,15 +17,9 @@ struct cutting {
   const char *why; /* set when the bytes are broken */
 };
 
-static void close_readers(struct cutting *c) {
-  sse_done(&c->sse);
-  frames_done(&c->frames);
-  aws_events_done(&c->aws);
-}
-
 static int l_cutting_gc(lua_State *L) {
   struct cutting *c = lua_touserdata(L, 1);
-  close_readers(c);
+  stream_done(&c->stream);
   buf_done(&c->piece);
   return 0;
 }
@@ -43,66 +30,36 @@ static void digest(struct cutting *c, struct slice part) {
   c->digest = hash;
 }
 
-static void add(lua_State *L, struct cutting *c, struct slice name, struct slice text, struct slice raw) {
-  digest(c, name);
-  digest(c, text);
+static void add(lua_State *L, struct cutting *c, const struct stream_event *event) {
+  digest(c, event->name);
+  digest(c, event->data);
   if (!c->is_kept) return;
   lua_createtable(L, 0, 3); /* … list event */
-  lua_pushlstring(L, name.len ? name.ptr : "", name.len);
+  lua_pushlstring(L, event->name.len ? event->name.ptr : "", event->name.len);
   lua_setfield(L, -2, "name");
-  lua_pushlstring(L, text.len ? text.ptr : "", text.len);
+  lua_pushlstring(L, event->data.len ? event->data.ptr : "", event->data.len);
   lua_setfield(L, -2, "data");
-  lua_pushlstring(L, raw.len ? raw.ptr : "", raw.len);
+  lua_pushlstring(L, event->raw.len ? event->raw.ptr : "", event->raw.len);
   lua_setfield(L, -2, "raw");
   lua_rawseti(L, -2, ++c->count); /* … list */
-}
-
-static void add_sse(lua_State *L, struct cutting *c, struct slice *in, bool is_end) {
-  for (;;) {
-    struct stream_event event;
-    enum sse_verdict verdict = is_end ? sse_finish(&c->sse, &event) : sse_next(&c->sse, in, &event);
-    if (verdict == SSE_TOO_LARGE) c->why = "an event is too large";
-    if (verdict != SSE_EVENT) return;
-    if (event.has_data) add(L, c, event.name, event.data, event.raw);
-  }
-}
-
-static void add_frames(lua_State *L, struct cutting *c, struct slice *in, bool is_end) {
-  for (;;) {
-    struct frames_item item;
-    enum frames_verdict verdict = is_end ? frames_finish(&c->frames, &item) : frames_next(&c->frames, in, &item);
-    if (verdict == FRAMES_TOO_LARGE) c->why = "a document is too large";
-    else if (verdict == FRAMES_BROKEN) c->why = c->frames.why;
-    else if (verdict == FRAMES_ITEM) add(L, c, SLICE(""), item.text, item.raw);
-    if (verdict != FRAMES_ITEM && verdict != FRAMES_BETWEEN) return;
-  }
-}
-
-static void add_aws(lua_State *L, struct cutting *c, struct slice *in, bool is_end) {
-  if (is_end && !aws_events_ended_whole(&c->aws)) c->why = "the bytes end inside a message";
-  while (!is_end) {
-    struct aws_event event;
-    enum aws_verdict verdict = aws_events_next(&c->aws, in, &event);
-    if (verdict == AWS_TOO_LARGE) c->why = "a message is too large";
-    else if (verdict == AWS_BROKEN) c->why = c->aws.why;
-    else if (verdict == AWS_EVENT) add(L, c, event.name, event.payload, event.raw);
-    if (verdict != AWS_EVENT) return;
-  }
 }
 
 static void feed(lua_State *L, struct cutting *c, struct slice bytes, bool is_end) {
   c->piece.len = 0;
   buf_slice(&c->piece, bytes);
   struct slice in = buf_view(&c->piece);
-  if (c->framing == FRAMING_SSE) add_sse(L, c, &in, is_end);
-  else if (c->framing == FRAMING_AWS) add_aws(L, c, &in, is_end);
-  else add_frames(L, c, &in, is_end);
+  for (;;) {
+    struct stream_event event;
+    enum stream_verdict verdict = is_end ? stream_finish(&c->stream, &event) : stream_next(&c->stream, &in, &event);
+    if (verdict == STREAM_TOO_LARGE) c->why = "an event is too large";
+    if (verdict == STREAM_BROKEN) c->why = stream_why(&c->stream);
+    if (verdict != STREAM_EVENT) return;
+    if (event.has_data) add(L, c, &event);
+  }
 }
 
-static void open_readers(struct cutting *c) {
-  sse_init(&c->sse, EVENT_MAX_BYTES);
-  frames_init(&c->frames, FRAMES_ARRAY, EVENT_MAX_BYTES);
-  aws_events_init(&c->aws, EVENT_MAX_BYTES);
+static void open_reader(struct cutting *c, enum framing framing) {
+  stream_init(&c->stream, framing, EVENT_MAX_BYTES);
   c->digest = 14695981039346656037u;
   c->why = NULL;
 }
@@ -110,8 +67,7 @@ static void open_readers(struct cutting *c) {
 static struct cutting *push_cutting(lua_State *L, enum framing framing) {
   struct cutting *c = lua_newuserdatauv(L, sizeof *c, 0); /* … cutting */
   memset(c, 0, sizeof *c);
-  c->framing = framing;
-  open_readers(c);
+  open_reader(c, framing);
   lua_createtable(L, 0, 1); /* … cutting metatable */
   lua_pushcfunction(L, l_cutting_gc);
   lua_setfield(L, -2, "__gc");
@@ -119,10 +75,15 @@ static struct cutting *push_cutting(lua_State *L, enum framing framing) {
   return c;
 }
 
-static const char *const framings[] = {"sse", "json-array", "aws-events", NULL};
+static enum framing check_framing(lua_State *L, int index) {
+  const char *name = luaL_checkstring(L, index);
+  for (int framing = 0; framing < FRAMING_COUNT; framing++)
+    if (strcmp(framing_row((enum framing)framing)->name, name) == 0) return (enum framing)framing;
+  return (enum framing)luaL_argerror(L, index, "there is no framing of that name");
+}
 
 int l_kit_frames(lua_State *L) {
-  enum framing framing = (enum framing)luaL_checkoption(L, 1, NULL, framings);
+  enum framing framing = check_framing(L, 1);
   size_t len, at = 0;
   const char *bytes = luaL_checklstring(L, 2, &len);
   lua_Integer size_count = (lua_Integer)lua_rawlen(L, 3);
@@ -147,8 +108,8 @@ int l_kit_frames(lua_State *L) {
 
 /* The digest of the bytes in pieces of `size`, or, with a size of 0, in two pieces, the first of `first` bytes. */
 static uint64_t digest_of(lua_State *L, struct cutting *c, struct slice bytes, size_t size, size_t first) {
-  close_readers(c);
-  open_readers(c);
+  stream_done(&c->stream);
+  open_reader(c, c->stream.framing);
   for (size_t at = 0; at < bytes.len && c->why == NULL;) {
     size_t piece = size > 0 ? size : at == 0 && first > 0 ? first : bytes.len - at;
     if (piece > bytes.len - at) piece = bytes.len - at;
@@ -160,7 +121,7 @@ static uint64_t digest_of(lua_State *L, struct cutting *c, struct slice bytes, s
 }
 
 int l_kit_uncut(lua_State *L) {
-  enum framing framing = (enum framing)luaL_checkoption(L, 1, NULL, framings);
+  enum framing framing = check_framing(L, 1);
   struct slice bytes;
   bytes.ptr = luaL_checklstring(L, 2, &bytes.len);
   struct cutting *c = push_cutting(L, framing);

@@ -172,11 +172,17 @@ static void compile_back(struct compiler *c, unsigned char digit) {
   add_item(c, PATTERN_BACK)->number = (uint8_t)number;
 }
 
-/* A single byte that stands for itself; runs of them become one item. */
-static void compile_byte(struct compiler *c, unsigned char byte, char repeat) {
+static char take_repeat(struct compiler *c) {
+  if (c->at >= c->text.len || memchr("*+-?", byte_at(c, c->at), 4) == NULL) return 0;
+  return (char)byte_at(c, c->at++);
+}
+
+/* A single byte that stands for itself, and its repeat; runs of them become one item. */
+static void compile_byte(struct compiler *c, unsigned char byte) {
   struct pattern *p = c->p;
   struct pattern_item *last = p->item_count > 0 ? &p->items[p->item_count - 1] : NULL;
   uint32_t from = (uint32_t)(c->at - 1);
+  char repeat = take_repeat(c);
   if (repeat == 0 && last != NULL && last->kind == PATTERN_TEXT && last->from + last->len == from) {
     last->len++;
     return;
@@ -190,11 +196,6 @@ static void compile_byte(struct compiler *c, unsigned char byte, char repeat) {
   struct pattern_item *item = add_item(c, PATTERN_BYTE);
   item->first = byte;
   item->repeat = repeat;
-}
-
-static char take_repeat(struct compiler *c) {
-  if (c->at >= c->text.len || memchr("*+-?", byte_at(c, c->at), 4) == NULL) return 0;
-  return (char)byte_at(c, c->at++);
 }
 
 static void compile_escape(struct compiler *c) {
@@ -217,12 +218,7 @@ static void compile_escape(struct compiler *c) {
     item->number = number;
     item->repeat = take_repeat(c);
   } else {
-    size_t own = c->at;
-    char repeat = take_repeat(c);
-    size_t behind = c->at;
-    c->at = own;
-    compile_byte(c, letter, repeat);
-    c->at = behind;
+    compile_byte(c, letter);
   }
 }
 
@@ -245,12 +241,7 @@ static void compile_next(struct compiler *c) {
     struct pattern_item *item = add_item(c, PATTERN_ANY);
     item->repeat = take_repeat(c);
   } else {
-    size_t own = c->at;
-    char repeat = take_repeat(c);
-    size_t behind = c->at;
-    c->at = own;
-    compile_byte(c, byte, repeat);
-    c->at = behind;
+    compile_byte(c, byte);
   }
 }
 

@@ -22,6 +22,7 @@ struct building {
   struct script_call call; /* first: owner of the run */
   const struct script_file *file;
   enum check_kind kind;
+  enum dialect_id dialect; /* of a dialect file */
   bool is_checked;
   int script;                  /* registry reference: the file's table */
   const struct value *options; /* given in the config; NULL: none */
@@ -222,25 +223,34 @@ static bool load_adapter(struct script *s, const struct provider *p, struct err 
   return true;
 }
 
+static void leave_dialect(lua_State *L, void *owner) {
+  struct building *b = owner;
+  lua_settop(L, 1);            /* dialect */
+  lua_getfield(L, 1, "texts"); /* dialect texts */
+  text_form_read(L, 2, &b->call.script->texts[b->dialect]);
+}
+
 static bool load_dialect(struct script *s, enum dialect_id id, struct err *e) {
+  static const struct run_task pick = {enter_hooks, leave_dialect};
   char path[128];
   int len = snprintf(path, sizeof path, "adapters/dialects/%s", dialect_of(id)->name);
   char *dot = strchr(path, '.');
   if (dot != NULL) *dot = '_';
   snprintf(path + len, sizeof path - (size_t)len, ".lua");
-  struct building b = {.call = {.script = s}, .result = LUA_NOREF};
+  struct building b = {.call = {.script = s}, .dialect = id, .result = LUA_NOREF};
   const struct script_file *file = script_files_root(s->files, path, e);
   if (file == NULL || !load_file(&b, file, CHECK_DIALECT, true, e)) return false;
-  s->dialects[id] = b.result;
-  return true;
+  s->dialects[id] = b.script = b.result;
+  return run(&b, RUN_LOAD, &pick, e);
 }
 
 /* ---- translate ---- */
 
 static void leave_translate(lua_State *L, void *owner) {
   static const char *const names[TRANSLATE_COUNT] = {
-      [TRANSLATE_HOP] = "hop",     [TRANSLATE_REQUEST] = "request", [TRANSLATE_RESPONSE] = "response",
-      [TRANSLATE_ERROR] = "error", [TRANSLATE_STREAM] = "stream",
+      [TRANSLATE_HOP] = "hop",         [TRANSLATE_REQUEST] = "request", [TRANSLATE_RESPONSE] = "response",
+      [TRANSLATE_TEXTS] = "texts",     [TRANSLATE_ERROR] = "error",     [TRANSLATE_STREAM] = "stream",
+      [TRANSLATE_RECOVER] = "recover",
   };
   struct building *b = owner;
   lua_settop(L, 1); /* module */
@@ -302,6 +312,8 @@ struct script *script_new(struct config *config, struct script_files *files, con
 
 void script_free(struct script *s) {
   if (s == NULL) return;
+  text_frames_done(&s->frames, NULL);
+  text_split_done(&s->split);
   vm_free(s->vm);
   while (s->spare != NULL) {
     struct script_request *state = s->spare;
@@ -327,7 +339,7 @@ struct script_request *script_request_of(struct script *s, struct request *r) {
     s->spare = state->next;
   } else {
     state = mem_new(struct script_request);
-    state->body = LUA_NOREF;
+    state->body = state->recovery = LUA_NOREF;
   }
   state->call = (struct script_call){s, r->route, state};
   state->r = r;
@@ -350,6 +362,7 @@ void script_request_end(struct script *s, struct request *r) {
   if (state->slot != NULL) run_release(state->slot);
   state->slot = NULL;
   script_unref(s, &state->body);
+  script_unref(s, &state->recovery);
   state->serial++;
   state->r = NULL;
   state->failed = NULL;

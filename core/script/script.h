@@ -14,6 +14,7 @@
 #include "script/api_wait.h"
 #include "script/choice.h"
 #include "script/script_files.h"
+#include "script/text_request.h"
 #include "script/vm.h"
 
 struct attempt;
@@ -25,8 +26,10 @@ enum script_translate {
   TRANSLATE_HOP,
   TRANSLATE_REQUEST,
   TRANSLATE_RESPONSE,
+  TRANSLATE_TEXTS,
   TRANSLATE_ERROR,
   TRANSLATE_STREAM,
+  TRANSLATE_RECOVER,
   TRANSLATE_COUNT
 };
 
@@ -52,7 +55,8 @@ struct script_request {
   struct attempt *failed; /* that retry looks at */
   struct run_slot *slot;  /* of a route or retry that waits */
   struct wait wait;
-  int body; /* registry reference: what req:body() gave */
+  int body;     /* registry reference: what req:body() gave */
+  int recovery; /* the same: what was said, once an answer has broken off (recovery.h) */
   int64_t tool_count, message_count; /* -1: not counted yet */
   struct script_request *next;       /* of spare */
 };
@@ -66,6 +70,9 @@ struct script {
   struct script_route *routes; /* [route->index] */
   int *adapters;               /* [provider->index]: { quirks, self, request, response, event } */
   int dialects[DIALECT_COUNT];
+  struct text_form texts[DIALECT_COUNT];
+  struct text_frames frames;
+  struct text_split split; /* scratch */
   int translate[TRANSLATE_COUNT];
   int targets; /* registry reference: struct target * → its handle */
   int req_metatable;

@@ -157,7 +157,7 @@ void vm_free(struct vm *vm) {
   heap_trim(&vm->heap);
   buf_done(&vm->out);
   buf_done(&vm->padded);
-  mem_free(vm->keys);
+  mem_free(vm->members);
   mem_free(vm->faults);
   mem_free(vm->stopped);
   mem_free(vm->guards);

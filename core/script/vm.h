@@ -74,6 +74,12 @@ struct vm_hook {
   uint32_t wait_ms; /* longest wait in all; 0: may not wait */
 };
 
+/* Of an object that is written as JSON. */
+struct vm_member {
+  struct slice key; /* borrowed from the table */
+  int value;        /* stack index; 0: it is still in the table */
+};
+
 struct vm {
   lua_State *L; /* the main state */
   struct vm_memory memory;
@@ -91,10 +97,10 @@ struct vm {
   uint32_t guard_count;
   struct run_fault *faults; /* run.h: how often each place failed */
   uint32_t fault_count;
-  struct buf out;     /* reused by the JSON writer; owned here so that a throw cannot leak it */
-  struct buf padded;  /* reused by the JSON reader */
-  struct slice *keys; /* reused by the JSON writer: keys of the open objects */
-  uint32_t keys_len, keys_cap;
+  struct buf out;            /* reused by the JSON writer; owned here so that a throw cannot leak it */
+  struct buf padded;         /* reused by the JSON reader */
+  struct vm_member *members; /* reused by the JSON writer: of the open objects */
+  uint32_t members_len, members_cap;
   double log_tokens; /* rate limit of gw.log */
   uint64_t log_filled_ns;
   uint64_t log_dropped;

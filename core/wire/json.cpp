@@ -19,8 +19,7 @@ static bool key_decoded(struct json_index *x, uint32_t token, size_t *used, stru
   return true;
 }
 
-/* The token after the value at `token`, by its brackets alone; 0 when the text ends within it. */
-static uint32_t value_end(const struct json_index *x, uint32_t token) {
+uint32_t json_token_end(const struct json_index *x, uint32_t token) {
   unsigned depth = 0;
   do {
     char c = json_token(x, token);
@@ -92,7 +91,7 @@ static void pick_step_back(struct pick *p, uint64_t matched, struct slice step) 
 /* A value below an array or object: entered when something in it is wanted. */
 static uint32_t pick_below(struct pick *p, uint32_t token, uint64_t below, struct slice step) {
   uint64_t matched = pick_step(p, below, step);
-  if (matched == 0) return value_end(p->x, token);
+  if (matched == 0) return json_token_end(p->x, token);
   uint32_t next = pick_value(p, token, matched);
   pick_step_back(p, matched, step);
   return next;
@@ -114,7 +113,7 @@ static uint32_t pick_object(struct pick *p, uint32_t token, uint64_t below) {
       if (!key_decoded(p->x, token + 1, &used, &key)) return PICK_FAULT;
       token = pick_below(p, token + 3, below, key);
     } else {
-      token = value_end(p->x, token + 3);
+      token = json_token_end(p->x, token + 3);
     }
     if (token == PICK_FAULT || token == PICK_ALL) return token;
   } while (json_token(p->x, token) == ',');
@@ -145,7 +144,7 @@ static uint32_t pick_value(struct pick *p, uint32_t token, uint64_t below) {
   uint32_t next;
   if (first == '{' && below != 0) next = pick_object(p, token, below);
   else if (first == '[' && below != 0) next = pick_array(p, token, below);
-  else next = value_end(p->x, token);
+  else next = json_token_end(p->x, token);
   if (next == PICK_FAULT || next == PICK_ALL || here == 0) return next;
   if (first != '{' && first != '[' && !json_scalar_ok(p->x, token)) return PICK_FAULT;
   for (uint64_t bits = here; bits != 0; bits &= bits - 1) {
@@ -197,14 +196,34 @@ struct slice json_find(struct slice text, const char *const *path) {
               key_decoded(&x, token + 1, &used, &key);
       token += 3;
       if (!found || slice_eq(key, step)) break;
-      token = value_end(&x, token);
+      token = json_token_end(&x, token);
       found = token != 0 && json_token(&x, token) == ',';
     }
   }
-  next = found ? value_end(&x, token) : 0;
+  next = found ? json_token_end(&x, token) : 0;
   char first = json_token(&x, token);
   bool whole = next != 0 && (first == '{' || first == '[' || json_scalar_ok(&x, token));
   struct slice raw = whole ? json_raw(&x, token, next) : slice{nullptr, 0};
   json_index_done(&x);
   return raw;
+}
+
+bool json_has_only(struct slice object, const struct slice *keys, size_t count) {
+  struct json_index x;
+  if (!json_index_init(&x, object, JSON_LOOSE, nullptr)) return false;
+  uint32_t token = 0;
+  bool known = json_token(&x, 0) == '{';
+  bool more = known && json_token(&x, 1) != '}';
+  while (known && more) {
+    const char *at = x.text + x.at[token + 1] + 1;
+    known = json_token(&x, token + 1) == '"' && json_token(&x, token + 2) == ':';
+    bool listed = false;
+    for (size_t i = 0; known && !listed && i < count; i++)
+      listed = *keys[i].ptr == *at && memcmp(at, keys[i].ptr, keys[i].len) == 0 && at[keys[i].len] == '"';
+    token = listed ? json_token_end(&x, token + 3) : 0;
+    known = token != 0;
+    more = known && json_token(&x, token) == ',';
+  }
+  json_index_done(&x);
+  return known;
 }

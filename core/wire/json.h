@@ -67,6 +67,9 @@ struct slice json_find(struct slice text, const char *const *path);
  * false when text is not JSON as far as it was read. */
 bool json_pick(struct slice text, struct json_field *wanted, size_t count);
 
+/* Has the object no other keys than these, compared as they stand? Not strict, as json_find. */
+bool json_has_only(struct slice object, const struct slice *keys, size_t count);
+
 /* A look at a text without reading its structure: where `"key":` stands first, at whatever depth. For telling cheaply
  * that an event of a stream needs no closer look: within a string a quote is escaped, so text cannot pass for a key.
  * What comes behind a key is not validated; an escaped key ("us\u0061ge") is not seen. */

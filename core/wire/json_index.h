@@ -45,6 +45,8 @@ char *json_index_room(struct json_index *x, size_t used, size_t bytes);
  * to the token after it. */
 bool json_grammar(struct json_index *x, uint32_t token, unsigned depth, bool record, uint32_t *next,
                   struct json_fault *fault);
+/* The token after the value at `token`, by its brackets alone; 0 when the text ends within it. */
+uint32_t json_token_end(const struct json_index *x, uint32_t token);
 /* Whether the number or word at `token` is one, whole. A string always is. */
 bool json_scalar_ok(const struct json_index *x, uint32_t token);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "wire/json_cursor.h"
 #include "wire/json_keys.h"
 #include "wire/json_simd.h"
 #include "wire/json_utf8.h"
@@ -415,6 +416,19 @@ static bool ends_well(struct skim *s, const char *at) {
     if (len == 0) return fail(s, text.ptr + i, "not UTF-8") != NULL;
   }
   return true;
+}
+
+const char *json_value_end(struct json_cursor *c) {
+  enum { AROUND = 16 }; /* more than a caller enters */
+  struct skim s = skim_of(slice_of(c->begin, (size_t)(c->end - c->begin)), NULL);
+  const char *end = value(&s, c->at, AROUND);
+  if (s.high) c->high = true;
+  return end;
+}
+
+bool json_ended(const struct json_cursor *c) {
+  if (c->is_broken || c->at != c->end) return false;
+  return !c->high || json_utf8_valid(slice_of(c->begin, (size_t)(c->end - c->begin)));
 }
 
 bool json_valid(struct slice text, struct json_fault *fault) {

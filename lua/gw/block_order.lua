@@ -89,6 +89,22 @@ function B:append(kind, piece, put)
   if item then self:piece(item, piece, put) else self:add({ kind = kind, pieces = { piece } }, put) end
 end
 
+-- The open item that the piece of a normal event has just gone to (`calls`: those of calls, by their index), when
+-- nothing but a further render.piece would come of more such events, and of a call's the piece is kept.
+function B:flowing(event, calls)
+  local open, kind = self.open, event.type
+  if not open or open.done or self.waiting[1] then return nil end
+  if kind == "tool_delta" then return calls[event.index] == open and open or nil end
+  return open.kind == kind and open or nil
+end
+
+-- Such pieces were written without B:piece.
+function B:passed(event, calls, text)
+  if event.type ~= "tool_delta" then return end
+  local pieces = calls[event.index].pieces
+  pieces[#pieces + 1] = text
+end
+
 -- Nothing more comes for this item.
 function B:stop(item, put)
   item.done, item.stopped = true, true

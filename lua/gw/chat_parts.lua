@@ -551,6 +551,8 @@ M.annotation = annotation
 -- The Chat message of one answer. Thinking is shown as reasoning_content; what the next turn must bring back byte-exact
 -- (signatures, redacted thinking) travels in thinking_blocks, which the reader of requests takes back.
 function M.message_from_parts(choice, asked)
+  local text = parts.answer_text(choice.parts)
+  if text then return { role = "assistant", content = text, refusal = json.null } end
   local message = { role = "assistant" }
   local texts, thinking, blocks, refusals = {}, {}, array({}), {}
   local annotations = array({})

@@ -130,6 +130,12 @@ local function call_of(state, fragment)
   return call
 end
 
+local function emit_arguments(self, state, call, arguments, emit)
+  local event = self.delta_event
+  event.index, event.arguments, event.choice = call.index, arguments, state.index
+  emit(event)
+end
+
 local function read_fragment(self, state, call, fn, emit)
   local name, arguments = value(fn.name), value(fn.arguments)
   if not call.started and name and name ~= "" then
@@ -148,9 +154,7 @@ local function read_fragment(self, state, call, fn, emit)
     call.held[#call.held + 1] = arguments
     return
   end
-  local event = self.delta_event
-  event.index, event.arguments, event.choice = call.index, arguments, state.index
-  emit(event)
+  emit_arguments(self, state, call, arguments, emit)
 end
 
 -- A call of a custom tool: its free text goes on as the one argument of a function, piece by piece.
@@ -229,7 +233,9 @@ local function end_stream(self, emit)
     end
     emit({ type = "finish", finish = ends.finish_to_normal(state.finish, #state.calls > 0), choice = index })
   end
-  if self.usage then emit({ type = "usage", usage = ends.usage_to_normal(self.usage) }) end
+  local usage = self.usage
+  if json.is_raw(usage) then usage = json.decode(json.text(usage)) end
+  if usage then emit({ type = "usage", usage = ends.usage_to_normal(usage) }) end
   emit({ type = "end" })
 end
 
@@ -267,12 +273,26 @@ function R:event(name, data, emit)
   end
 end
 
--- A chunk that says no more than this text of the first choice. False when it must be read as a whole.
-function R:text(text, emit)
+-- See lua/gw/translate.lua. Of the first choice; place: the index of the call; rest: the usage so far.
+function R:delta(kind, text, place, _, rest, emit)
   local state = self.choices[0]
-  if self.ended or not state then return false end
-  emit_text(self, state, text, nil, emit)
-  return true
+  if self.ended or not state then return nil end
+  self.usage = rest or self.usage
+  if kind == "text" then
+    emit_text(self, state, text, nil, emit)
+    return self.text_event
+  elseif kind == "thinking" then
+    emit_thinking(self, state, text, emit)
+    return self.thinking_event
+  end
+  local call = state.by_key[place]
+  if not call or not call.started or call.is_custom then return nil end
+  emit_arguments(self, state, call, text, emit)
+  return self.delta_event
+end
+
+function R:passed(_, _, _, _, rest)
+  self.usage = rest or self.usage
 end
 
 -- The body has ended. Servers that never send [DONE] are done when they have given a finish reason.
@@ -387,6 +407,16 @@ end
 function write.part_stop(_, choice)
   choice.thinking = {}
   place_citations(choice)
+end
+
+-- There are no parts: the words of the event stand between what was said and what comes.
+function write.restart(self, choice, event, put)
+  if choice.length > 0 then
+    write.text(self, choice, event, put)
+  elseif #choice.thinking > 0 then
+    write.thinking(self, choice, event, put)
+  end
+  write.part_stop(self, choice)
 end
 
 function write.refusal(_, choice, event, put)
@@ -515,6 +545,24 @@ function W:event(event, put)
     put(self.stream_error(event.error, self.asked.request_id))
   elseif kind == "end" then
     close(self, put)
+  end
+end
+
+function W:stencil(event)
+  local choice, kind = self.choices[event.choice or 0], event.type
+  if kind == "text" then return { before = choice.text_head, after = tail } end
+  if kind == "thinking" then return { before = choice.thinking_head, after = tail, keeps_text = true } end
+  if choice.custom and choice.custom[event.index] then return { keeps_text = true } end
+  return { before = choice.call_heads[event.index], after = choice.call_tail }
+end
+
+function W:passed(event, _, characters, text)
+  local choice, kind = self.choices[event.choice or 0], event.type
+  if kind == "text" then
+    choice.length = choice.length + characters
+  else
+    local pieces = kind == "thinking" and choice.thinking or choice.custom and choice.custom[event.index]
+    if pieces then pieces[#pieces + 1] = text end
   end
 end
 

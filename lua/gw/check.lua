@@ -16,6 +16,7 @@ local kinds = {
   },
   dialect = {
     api = "integer", doc = "string", name = "string", raw_keys = "table", quirks = "table", carries = "table",
+    texts = "table",
     request_to_normal = "function", request_from_normal = "function",
     response_to_normal = "function", response_from_normal = "function", reader = "function", writer = "function",
     error_to_normal = "function", error_from_normal = "function", stream_error = "function",

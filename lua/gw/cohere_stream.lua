@@ -49,15 +49,17 @@ local function message_of(body)
   return delta and value(delta.message) or {}
 end
 
+local function emit_text(self, text, logprobs, emit)
+  self.has_content = true
+  self.length = self.length + (utf8.len(text) or #text)
+  local event = self.text_event
+  event.text, event.logprobs = text, logprobs
+  emit(event)
+end
+
 local function emit_content(self, content, logprobs, emit)
   local text, thinking = value(content.text), value(content.thinking)
-  if text and text ~= "" then
-    self.has_content = true
-    self.length = self.length + (utf8.len(text) or #text)
-    local event = self.text_event
-    event.text, event.logprobs = text, logprobs
-    emit(event)
-  end
+  if text and text ~= "" then emit_text(self, text, logprobs, emit) end
   if thinking and thinking ~= "" then
     self.has_content = true
     local event = self.thinking_event
@@ -96,12 +98,15 @@ read["tool-plan-delta"] = function(self, body, emit)
   emit(event)
 end
 
-local function emit_arguments(self, call, fn, emit)
-  local arguments = fn and value(fn.arguments)
-  if not arguments or arguments == "" then return end
+local function send_arguments(self, call, arguments, emit)
   local event = self.delta_event
   event.index, event.arguments = call.index, arguments
   emit(event)
+end
+
+local function emit_arguments(self, call, fn, emit)
+  local arguments = fn and value(fn.arguments)
+  if arguments and arguments ~= "" then send_arguments(self, call, arguments, emit) end
 end
 
 read["tool-call-start"] = function(self, body, emit)
@@ -158,6 +163,29 @@ function R:event(name, data, emit)
   elseif value(body.error) or type(body.message) == "string" and not value(body.delta) then
     fail(self, errors.from_table(nil, body), emit)
   end
+end
+
+-- See lua/gw/translate.lua. part: 1 for a plan; place: the index of the call.
+function R:delta(kind, text, place, part, _, emit)
+  if self.ended then return nil end
+  if kind == "text" then
+    emit_text(self, text, nil, emit)
+    return self.text_event
+  elseif kind == "thinking" then
+    local event = part == 1 and self.plan_event or self.thinking_event
+    if part ~= 1 then self.has_content = true end
+    event.text = text
+    emit(event)
+    return event
+  end
+  local call = self.calls[place]
+  if not call then return nil end
+  send_arguments(self, call, text, emit)
+  return self.delta_event
+end
+
+function R:passed(event, _, characters)
+  if event.type == "text" then self.length = self.length + characters end
 end
 
 -- The body has ended before message-end.
@@ -290,11 +318,13 @@ function write.refusal(self, event, put)
   add_text(self, event.text, event.text, put)
 end
 
+local plan_head = "event: tool-plan-delta\ndata: {\"type\":\"tool-plan-delta\",\"delta\":{\"message\":{\"tool_plan\":"
+local plan_tail = "}}}\n\n"
+
 function write.thinking(self, event, put)
   if not self.started then start(self, {}, put) end
   if not event.plan then return self.items:append("thinking", event.text, put) end
-  put("event: tool-plan-delta\ndata: {\"type\":\"tool-plan-delta\",\"delta\":{\"message\":{\"tool_plan\":"
-    .. text_of(event.text) .. "}}}\n\n")
+  put(plan_head .. text_of(event.text) .. plan_tail)
 end
 
 function write.signature(self)
@@ -321,6 +351,10 @@ end
 function write.part_stop(self, _, put)
   local item = self.items:last("text")
   if item and item == self.items.open then place_citations(self, item, put) end
+end
+
+function write.restart(self, _, put)
+  self.items:stop_last(put)
 end
 
 function write.tool_start(self, event, put)
@@ -371,6 +405,22 @@ function W:event(event, put)
     put(self.stream_error(event.error, self.asked.request_id))
   elseif kind == "end" then
     close(self, put)
+  end
+end
+
+function W:stencil(event)
+  if event.plan then return { before = plan_head, after = plan_tail } end
+  local item = self.items:flowing(event, self.calls)
+  if item then return { before = item.head, after = item.tail, keeps_text = item.kind ~= "thinking" } end
+end
+
+function W:passed(event, _, characters, text)
+  local item = self.items.open
+  if event.type == "text" then
+    item.texts[#item.texts + 1] = text
+    item.length, self.text_length = item.length + characters, self.text_length + characters
+  else
+    self.items:passed(event, self.calls, text)
   end
 end
 

@@ -294,7 +294,7 @@ function writes.text(part, how)
     if not how.is_answer then lose(how.losses, "messages[].content[].citations") end
   end
   -- The API refuses blank text in requests; in an answer it is the model's own.
-  if parts.is_blank(part.text) and not how.is_answer then return nil end
+  if not how.is_answer and parts.is_blank(part.text) then return nil end
   return { text = part.text }
 end
 

@@ -67,13 +67,27 @@ function read.contentBlockStart(self, body, emit)
   end
 end
 
+local function emit_text(self, text, emit)
+  local event = self.text_event
+  event.text = text
+  emit(event)
+end
+
+local function emit_thinking(self, text, emit)
+  local event = self.thinking_event
+  event.text = text
+  emit(event)
+end
+
+local function emit_arguments(self, index, text, emit)
+  local event = self.delta_event
+  event.index, event.arguments = index, text
+  emit(event)
+end
+
 local function read_reasoning(self, content, emit)
   local text, signature, bytes = value(content.text), value(content.signature), value(content.redactedContent)
-  if text and text ~= "" then
-    local event = self.thinking_event
-    event.text = text
-    emit(event)
-  end
+  if text and text ~= "" then emit_thinking(self, text, emit) end
   if signature and signature ~= "" then
     emit({ type = "signature", signature = signature, signed_by = self.how.signer })
   end
@@ -87,11 +101,7 @@ function read.contentBlockDelta(self, body, emit)
   local delta = body.delta
   local text = delta.text
   if type(text) == "string" then
-    if text ~= "" then
-      local event = self.text_event
-      event.text = text
-      emit(event)
-    end
+    if text ~= "" then emit_text(self, text, emit) end
     return
   end
   local use, open = value(delta.toolUse), self.open[body.contentBlockIndex]
@@ -100,9 +110,7 @@ function read.contentBlockDelta(self, body, emit)
     if not open or not piece or piece == "" then return end
     if type(piece) ~= "string" then piece = text_of(piece) end
     if open.index then
-      local event = self.delta_event
-      event.index, event.arguments = open.index, piece
-      emit(event)
+      emit_arguments(self, open.index, piece, emit)
     elseif open.pieces then
       open.pieces[#open.pieces + 1] = piece
     end
@@ -176,6 +184,25 @@ function R:event(name, data, emit)
     return handle(self, body, emit)
   end
   if name:find("Exception$") or name:find("Error$") then read_exception(self, name, body, emit) end
+end
+
+-- See lua/gw/translate.lua. place: the index of the block.
+function R:delta(kind, text, place, _, _, emit)
+  if self.ended then return nil end
+  if kind == "text" then
+    emit_text(self, text, emit)
+    return self.text_event
+  elseif kind == "thinking" then
+    emit_thinking(self, text, emit)
+    return self.thinking_event
+  end
+  local open = self.open[place]
+  if not open or not open.index then return nil end
+  emit_arguments(self, open.index, text, emit)
+  return self.delta_event
+end
+
+function R.passed()
 end
 
 -- The body has ended. A stop reason without metadata is a complete answer of a careless server; less is not.
@@ -293,6 +320,8 @@ function write.part_stop(self, _, put)
   self.order:stop_last(put)
 end
 
+write.restart = write.part_stop
+
 function write.tool_start(self, event, put)
   local names = self.asked.tool_names
   local item = { kind = "tool", id = event.id, name = names and names[event.name] or event.name }
@@ -360,6 +389,17 @@ function W:event(event, put)
   elseif kind == "end" then
     close(self, put)
   end
+end
+
+function W:stencil(event)
+  local item = self.order:flowing(event, self.calls)
+  if item then
+    return { before = item.head, after = item.tail, aws_type = "contentBlockDelta", keeps_text = item.kind == "tool" }
+  end
+end
+
+function W:passed(event, _, _, text)
+  self.order:passed(event, self.calls, text)
 end
 
 -- Nothing more will come. A stream that was not ended is an error for the client, never a silent end.

@@ -38,7 +38,7 @@ function M.reader(raw_keys)
     options = { raw = raw },
     text_event = { type = "text" },
     thinking_event = { type = "thinking" },
-    candidates = {}, started = false, ended = false,
+    candidates = {}, started = false, ended = false, keeps_texts = true,
   }, R)
 end
 
@@ -99,6 +99,12 @@ local function emit_text(self, state, text, logprobs, emit)
   emit(event)
 end
 
+local function emit_thinking(self, state, text, emit)
+  local event = self.thinking_event
+  event.text, event.choice = text, state.index
+  emit(event)
+end
+
 local function read_part(self, state, part, logprobs, emit)
   -- Most parts are one text and nothing else.
   local only = next(part)
@@ -109,11 +115,7 @@ local function read_part(self, state, part, logprobs, emit)
   local text, signature, call = value(part.text), value(part.thoughtSignature), value(part.functionCall)
   if signature == "" then signature = nil end
   if text and value(part.thought) == true then
-    if text ~= "" then
-      local event = self.thinking_event
-      event.text, event.choice = text, state.index
-      emit(event)
-    end
+    if text ~= "" then emit_thinking(self, state, text, emit) end
   elseif text and text ~= "" then
     -- What signs a text stands before it, or after it where it had begun.
     if signature and #state.texts == 0 then
@@ -163,6 +165,27 @@ function R:event(_, data, emit)
   self.blocked = feedback and value(feedback.blockReason) or self.blocked
   local candidates = value(chunk.candidates)
   for i = 1, candidates and #candidates or 0 do read_candidate(self, candidates[i], emit) end
+end
+
+-- See lua/gw/translate.lua. Of the first candidate; rest: the usage so far.
+function R:delta(kind, text, _, _, rest, emit)
+  local state = self.candidates[0]
+  if self.ended or not state then return nil end
+  self.usage = rest or self.usage
+  if kind == "text" then
+    emit_text(self, state, text, nil, emit)
+    return self.text_event
+  end
+  emit_thinking(self, state, text, emit)
+  return self.thinking_event
+end
+
+function R:passed(event, _, _, text, rest)
+  self.usage = rest or self.usage
+  if event.type == "text" then
+    local texts = self.candidates[0].texts
+    texts[#texts + 1] = text
+  end
 end
 
 -- The body has ended: complete when a finish reason was seen, or when the prompt was refused.
@@ -289,9 +312,11 @@ function write.refusal(self, choice, event, put)
   write.text(self, choice, event, put)
 end
 
+local thought_tail = ",\"thought\":true}"
+
 function write.thinking(self, choice, event, put)
   if choice.calls[choice.next_call] then put_calls(self, choice, false, put) end
-  put_chunk(self, chunk_head .. "{\"text\":" .. text_of(event.text) .. ",\"thought\":true}" .. choice.content_tail, put)
+  put_chunk(self, text_head .. text_of(event.text) .. thought_tail .. choice.content_tail, put)
 end
 
 function write.signature(self, choice, event, put)
@@ -346,6 +371,13 @@ local function place_citations(choice)
 end
 
 function write.part_stop(_, choice)
+  place_citations(choice)
+end
+
+-- Clients join all texts: the words of the event stand between what was said and what comes.
+function write.restart(self, choice, event, put)
+  local goes_before = #choice.texts > 0 and write.text or write.thinking
+  goes_before(self, choice, event, put)
   place_citations(choice)
 end
 
@@ -425,6 +457,21 @@ function W:event(event, put)
   elseif kind == "end" then
     close(self, put)
   end
+end
+
+function W:stencil(event)
+  local choice, kind = self.choices[event.choice or 0], event.type
+  -- A call is written when it is complete.
+  if kind == "tool_delta" then return { keeps_text = true } end
+  local after = kind == "text" and choice.text_tail or thought_tail .. choice.content_tail .. self.after
+  return { before = self.before .. text_head, after = after, keeps_text = kind == "text" }
+end
+
+function W:passed(event, _, _, text)
+  local choice, kind = self.choices[event.choice or 0], event.type
+  if kind == "thinking" then return end
+  local pieces = kind == "text" and choice.texts or choice.calls[event.index].pieces
+  pieces[#pieces + 1] = text
 end
 
 function W:finish(put)

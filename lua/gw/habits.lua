@@ -165,7 +165,8 @@ function M.answer(answer, quirks)
   end
 end
 
--- emit for a reader, before the emit that is given: texts are split, choice by choice.
+-- emit for a reader, before the emit that is given: texts are split, choice by choice. Then a function that tells
+-- whether a choice's text goes on as it is: it is past the place where a tag may be.
 function M.emitter(emit)
   local splitters, event = {}, {}
   local function splitter_of(choice)
@@ -185,7 +186,7 @@ function M.emitter(emit)
       for _, splitter in pairs(splitters) do splitter:finish() end
     end
     emit(normal)
-  end
+  end, function(choice) return splitter_of(choice or 0).state == "text" end
 end
 
 return M

@@ -292,14 +292,28 @@ end
 
 local counters = { "input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens" }
 
+-- A usage object of the normal form with room for what is set in it.
+function M.new_usage()
+  return { own = nil, input_tokens = nil, output_tokens = nil, cache_read_tokens = nil, cache_write_tokens = nil,
+    service_tier = nil }
+end
+
 -- Sets what the usage object names in `usage` (normal form, inclusive) and leaves the rest: a later message_delta
 -- corrects, it never adds. Anthropic's own parts are kept beside, since its input_tokens excludes cached ones.
 function M.merge_usage(usage, given)
-  local own = usage.own or {}
-  usage.own = own
-  for _, name in ipairs(counters) do
-    local n = value(given[name])
-    if n then own[name] = n end
+  local own = usage.own
+  if own then
+    for _, name in ipairs(counters) do
+      local n = value(given[name])
+      if n then own[name] = n end
+    end
+  else
+    own = {
+      input_tokens = value(given.input_tokens), output_tokens = value(given.output_tokens),
+      cache_read_input_tokens = value(given.cache_read_input_tokens),
+      cache_creation_input_tokens = value(given.cache_creation_input_tokens),
+    }
+    usage.own = own
   end
   usage.input_tokens = (own.input_tokens or 0) + (own.cache_read_input_tokens or 0)
     + (own.cache_creation_input_tokens or 0)

@@ -181,11 +181,23 @@ function R:event(_, data, emit)
   end
 end
 
--- A delta that says no more than this text.
-function R:text(text, emit)
-  if self.ended then return false end
-  emit_text(self, text, emit)
-  return true
+-- See lua/gw/translate.lua. place: the index of the block.
+function R:delta(kind, text, place, _, _, emit)
+  if self.ended then return nil end
+  if kind == "text" then
+    emit_text(self, text, emit)
+    return self.text_event
+  elseif kind == "thinking" then
+    emit_thinking(self, text, emit)
+    return self.thinking_event
+  end
+  local open = self.open[place]
+  if not open or not open.index then return nil end
+  emit_arguments(self, open.index, text, emit)
+  return self.delta_event
+end
+
+function R.passed()
 end
 
 -- The body has ended. A stop reason without message_stop is a complete answer of a careless server; less is not.
@@ -208,6 +220,8 @@ local delta_heads = {
   tool = "{\"type\":\"input_json_delta\",\"partial_json\":",
 }
 
+local delta_tail = "}}\n\n"
+
 function render.open(item, put)
   local block, kind, index = item.block, item.kind, text_of(item.index)
   if kind == "text" then
@@ -227,7 +241,7 @@ end
 -- piece: text, or a whole delta.
 function render.piece(item, piece, put)
   if type(piece) == "string" then
-    put(item.head .. text_of(piece) .. "}}\n\n")
+    put(item.head .. text_of(piece) .. delta_tail)
   else
     put(item.delta_head .. json.encode(piece) .. "}\n\n")
   end
@@ -312,6 +326,8 @@ function write.part_stop(self, _, put)
   self.order:stop_last(put)
 end
 
+write.restart = write.part_stop
+
 function write.tool_start(self, event, put)
   local names = self.asked.tool_names
   local item = { kind = "tool", id = event.id, name = names and names[event.name] or event.name }
@@ -367,6 +383,15 @@ function W:event(event, put)
   elseif kind == "end" then
     close(self, put)
   end
+end
+
+function W:stencil(event)
+  local item = self.order:flowing(event, self.calls)
+  if item then return { before = item.head, after = delta_tail, keeps_text = item.kind == "tool" } end
+end
+
+function W:passed(event, _, _, text)
+  self.order:passed(event, self.calls, text)
 end
 
 W.finish = streams.finish_writer

@@ -112,6 +112,18 @@ function M.only_text(message)
   return part.text
 end
 
+-- The text of an answer that is nothing else, which may be raw JSON (translate.texts); nil for any other answer.
+function M.answer_text(list)
+  local part = list[1]
+  if not part or list[2] or part.type ~= "text" or part.citations or list.citations then return nil end
+  return part.text
+end
+
+-- An answer of one choice with this text.
+function M.text_choice(text, finish, index)
+  return { index = index or 0, parts = { { type = "text", text = text } }, finish = finish }
+end
+
 -- The paths of a list's elements, by Lua's index: paths[3] is "messages[2].content" for ("messages", ".content").
 -- Nearly no path is ever read, and a long conversation has thousands: they are made once.
 function M.paths(list, rest)

@@ -297,6 +297,12 @@ end
 
 -- The output items of one choice, in order.
 function M.items_from_parts(choice, asked)
+  local only = parts.answer_text(choice.parts)
+  if only and not choice.logprobs and not choice.parts[1].logprobs then
+    return array({ { type = "message", id = gw.id("msg_"), role = "assistant",
+      status = M.status_from_normal(choice.finish), content = array({
+        { type = "output_text", text = only, annotations = array({}), logprobs = array({}) } }) } })
+  end
   local state = { items = array({}), asked = asked, before = 0, characters = 0 }
   for _, part in ipairs(choice.parts) do
     local handle = write[part.type]

@@ -28,7 +28,7 @@ function M.reader(quirks)
     text_event = { type = "text" },
     thinking_event = { type = "thinking" },
     delta_event = { type = "tool_delta" },
-    items = {}, done_ids = {}, call_count = 0, characters = 0, started = false, ended = false,
+    items = {}, done_ids = {}, call_count = 0, told = streams.length(), started = false, ended = false,
   }, R)
 end
 
@@ -47,7 +47,7 @@ local function item_of(self, index, emit)
   if not item then
     start(self, {}, emit)
     item = { text = 0, part_from = 0, refusal = 0, refusal_from = 0, thinking = 0, thinking_from = 0, arguments = 0,
-      annotations = 0, characters = 0, done = false }
+      annotations = 0, told = streams.length(), done = false }
     self.items[index] = item
   end
   return item
@@ -72,7 +72,8 @@ end
 -- Places are told in the whole answer: behind the messages that are done, and the parts of this one.
 local function emit_annotation(self, item, annotation, emit)
   item.annotations = item.annotations + 1
-  emit({ type = "citation", citation = items.citation_to_normal(annotation, self.characters + item.characters) })
+  local before = self.told:characters() + item.told:characters()
+  emit({ type = "citation", citation = items.citation_to_normal(annotation, before) })
 end
 
 -- What a finished message holds beyond what was told.
@@ -89,9 +90,9 @@ local function finish_message(self, item, body, emit)
   end
   emit_text(self, item, table.concat(texts):sub(item.text + 1), nil, emit)
   emit_refusal(item, table.concat(refusals):sub(item.refusal + 1), emit)
-  item.characters = 0
+  item.told = streams.length()
   for i = item.annotations + 1, #annotations do emit_annotation(self, item, annotations[i], emit) end
-  self.characters = self.characters + items.characters(table.concat(texts))
+  self.told:add(table.concat(texts))
   if item.text > 0 then emit({ type = "part_stop" }) end
 end
 
@@ -237,7 +238,7 @@ read["response.content_part.done"] = function(self, body, emit)
   local item = item_of(self, body.output_index, emit)
   item.part_from, item.refusal_from = item.text, item.refusal
   local text = value(body.part) and value(body.part.text)
-  if text then item.characters = item.characters + items.characters(text) end
+  if text then item.told:add(text) end
 end
 
 read["response.output_text.annotation.added"] = function(self, body, emit)
@@ -330,6 +331,32 @@ function R:event(name, data, emit)
   elseif value(body.error) then
     fail_with(self, body, emit)
   end
+end
+
+-- See lua/gw/translate.lua. place: the item; part: which part of a summary, or below 0 of thoughts told in full.
+function R:delta(kind, text, place, part, _, emit)
+  local item = self.items[place]
+  if self.ended or not item then return nil end
+  self.passing = item
+  if kind == "text" then
+    emit_text(self, item, text, nil, emit)
+    return self.text_event
+  elseif kind == "thinking" then
+    local name, number = part < 0 and "text" or "summary", part < 0 and -1 - part or part
+    if item.thinking_kind and item.thinking_kind ~= name then return nil end
+    emit_thinking(self, item, name, number, text, emit)
+    return self.thinking_event
+  end
+  if not item.index or item.is_custom then return nil end
+  add_arguments(self, item, text, emit)
+  return self.delta_event
+end
+
+local told_of = { text = "text", thinking = "thinking", tool_delta = "arguments" }
+
+function R:passed(event, bytes)
+  local item, field = self.passing, told_of[event.type]
+  item[field] = item[field] + bytes
 end
 
 -- The body has ended: without a last event the answer is not whole.

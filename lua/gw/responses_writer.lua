@@ -13,6 +13,7 @@
 local parts = require("gw.parts")
 local items = require("gw.responses_parts")
 local answer = require("gw.responses_answer")
+local streams = require("gw.streams")
 
 local json = gw.json
 local array = json.array
@@ -27,7 +28,7 @@ function M.writer(asked, stream_error)
   return setmetatable({
     asked = asked, stream_error = stream_error,
     sequence = 0, count = 0, output = {}, calls = {},
-    message = nil, text = nil, reasoning = nil, usage = nil, finish_of = nil, characters = 0,
+    message = nil, text = nil, reasoning = nil, usage = nil, finish_of = nil, told = streams.length(),
     started = false, closed = false,
   }, W)
 end
@@ -110,7 +111,7 @@ local function place_citations(self, content, put)
   if #content.unplaced > 0 then
     local from, to = length_of(content.pieces, content.part_from), length_of(content.pieces, #content.pieces)
     for _, citation in ipairs(content.unplaced) do
-      local annotation = answer.annotation(citation, self.characters, from, to)
+      local annotation = answer.annotation(citation, self.told:characters(), from, to)
       if annotation then
         local list = content.part.annotations
         list[#list + 1] = annotation
@@ -137,7 +138,7 @@ local function close_content(self, put)
   else
     place_citations(self, content, put)
     part.text = text
-    self.characters = self.characters + items.characters(text)
+    self.told:add(text)
     put_event(self, "response.output_text.done", content.place .. ",\"text\":" .. text_of(text) .. ",\"logprobs\":"
       .. json.encode(part.logprobs), put)
   end
@@ -324,6 +325,12 @@ function write.part_stop(self, _, put)
   if content then place_citations(self, content, put) end
 end
 
+-- What was said until now is an item of its own.
+function write.restart(self, _, put)
+  close_message(self, put, "incomplete")
+  close_reasoning(self, put)
+end
+
 function write.citation(self, event)
   local content = self.message and self.message.content
   if content and content.kind == "text" then
@@ -420,6 +427,29 @@ function W:event(event, put)
   elseif kind == "end" then
     close(self, put)
   end
+end
+
+-- What a piece goes to: a content part, a reasoning item or a call, each with its pieces and the head of its delta.
+local function target_of(self, event)
+  local kind = event.type
+  if kind == "tool_delta" then return self.calls[event.index] end
+  if kind == "text" then return self.text end
+  return self.reasoning
+end
+
+function W:stencil(event)
+  local target = target_of(self, event)
+  if not target or target.closed then return nil end
+  if target.is_custom then return { keeps_text = true } end
+  return { before = target.head, middle = event.type == "text" and text_tail or plain_tail, number = self.sequence,
+    after = "}\n\n", keeps_text = true }
+end
+
+function W:passed(event, count, _, text)
+  local target = target_of(self, event)
+  local pieces = target.pieces
+  pieces[#pieces + 1] = text
+  if not target.is_custom then self.sequence = self.sequence + count end
 end
 
 -- Nothing more will come. A stream that was not ended is an error for the client, never a silent end.

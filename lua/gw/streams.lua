@@ -10,6 +10,26 @@ end
 M.not_json = "The provider sent an event that is not JSON."
 M.broken_off = "The provider's stream broke off before its end."
 
+-- How many characters a text that grows has: counted when somebody asks, which is seldom.
+local Length = {}
+Length.__index = Length
+
+function M.length()
+  return setmetatable({ pieces = {}, counted = 0 }, Length)
+end
+
+function Length:add(text)
+  self.pieces[#self.pieces + 1] = text
+end
+
+function Length:characters()
+  if self.pieces[1] then
+    local text = table.concat(self.pieces)
+    self.pieces, self.counted = {}, self.counted + (utf8.len(text) or #text)
+  end
+  return self.counted
+end
+
 -- Ends a reader with an error of the provider; it has the field `ended`.
 function M.fail_reader(reader, message, emit)
   reader.ended = true

@@ -11,6 +11,8 @@
 
 local habits = require("gw.habits")
 local parts = require("gw.parts")
+local recover = require("gw.recover")
+local streams = require("gw.streams")
 
 local json = gw.json
 local embeddings = require("gw.embeddings")
@@ -36,6 +38,7 @@ local function complete_asked(asked, normal, target)
   if asked.stream == nil then asked.stream = normal.stream end
   if target.tool_names and next(target.tool_names) then asked.tool_names = target.tool_names end
   if asked.stream_usage == nil then asked.stream_usage = normal.stream_usage end
+  recover.note_request(asked, normal)
 end
 
 -- A hop for one attempt. client, provider: dialect files. adapter: { quirks, self, request, response, event } or nil.
@@ -76,10 +79,12 @@ function M.request(hop, body)
     local normal = hop.mapping.request_to_normal(api_of(client), body, losses, asked)
     return json.encode(hop.mapping.request_from_normal(api_of(provider), normal, target, losses)), losses
   end
-  if hop.is_same then
+  local goes_on = hop.recovery and hop.recovery.mode == "continue"
+  if hop.is_same and not goes_on then
     if body.model ~= nil then body.model = target.model end
   else
     local normal = client.request_to_normal(body, losses, asked)
+    if goes_on then recover.prefill(hop, normal) end
     -- Where the path says these, the body does not.
     normal.model = normal.model or asked.model
     if asked.stream ~= nil then normal.stream = asked.stream end
@@ -97,9 +102,34 @@ function M.request(hop, body)
   return json.encode(body), losses
 end
 
+-- A stream of the hop may break off and be gone on with by the hop of another attempt, whose hop.recovery is the result
+-- of this one: what is to be kept until then. mode: "restart" or "continue". body: the client's, decoded, where no
+-- request was made of it. spoken: tokens that the client has got already; number: the attempt's. nil: what the client
+-- asked for has no normal form.
+function M.recover(hop, mode, body, spoken, number)
+  local recovery = hop.recovery
+  if recovery then
+    recovery:go_on(hop, spoken, number)
+  else
+    if body then
+      local is_read, normal = pcall(hop.client.request_to_normal, body, {}, hop.asked)
+      if not is_read then return nil end
+      complete_asked(hop.asked, normal, hop.target)
+    end
+    recovery = recover.new(mode, hop)
+  end
+  hop.writer, hop.is_same = recovery, false
+  return recovery
+end
+
+-- As a part of a sentence.
+local function reason_of(err)
+  return (tostring(err.message):gsub("%.$", ""))
+end
+
 local function error_body(hop, err)
   local status, body = hop.client.error_from_normal(err, hop.asked.request_id)
-  return status, json.encode(body), err.class
+  return status, json.encode(body), err.class, reason_of(err)
 end
 
 -- What a failed reading of the provider's bytes is to the client: the provider's fault, with the reason in the log.
@@ -119,7 +149,7 @@ local function mapped_response(hop, body)
   return body_or_err
 end
 
--- The client's status and body for a whole answer. An error that came with status 200 becomes an error.
+-- The client's status and body for a whole answer; of what is no answer an error's, with its class and reason.
 function M.response(hop, status, body_text)
   local body = json.decode(body_text, { raw = (hop.mapping or hop.provider).raw_keys })
   if type(body) ~= "table" or json.is_array(body) or json.is_raw(body) then
@@ -138,6 +168,16 @@ function M.response(hop, status, body_text)
   if not normal then return error_body(hop, err) end
   habits.answer(normal, parts.quirks(hop.target))
   return status, json.encode(hop.client.response_from_normal(normal, hop.asked))
+end
+
+-- The client's body, as a table, for an answer that holds one text, which is raw JSON here; the values are those that
+-- `texts.answer` of the provider's dialect file names; and the list of losses. nil when it must go through M.response.
+-- Nothing of the hop is kept or changed but asked.losses: it may serve other requests like this one.
+function M.texts(hop, text, ...)
+  if parts.quirks(hop.target).think_tags then return nil end
+  local is_read, normal = pcall(hop.provider.texts.answer.read, hop, text, ...)
+  if not is_read or not normal then return nil end
+  return hop.client.response_from_normal(normal, hop.asked), hop.asked.losses
 end
 
 -- The client's status and body for a provider's error, and its class.
@@ -159,16 +199,18 @@ local commits = {
 -- A stream of the hop. stream:event(name, data) and stream:finish() make the text for the client: they give it to
 -- put(text), piece by piece; without a put they return it, or nil when there is none yet. stream.has_content: content
 -- was produced; stream.failed: the error, when the stream ended in one; stream.is_done: a correct end was produced.
-function M.stream(hop, put)
+-- tell(reason), when there is one, is called once the client has its end, without a reason; and with one instead of
+-- making the client's error, which is then the caller's to make.
+function M.stream(hop, put, tell)
   local stream = setmetatable({ hop = hop, out = {}, count = 0, has_content = false, is_done = false }, S)
   put = put or function(text)
     local n = stream.count + 1
     stream.count = n
     stream.out[n] = text
   end
-  stream.put = put
+  stream.put, stream.tell = put, tell
   if hop.is_same then return stream end
-  local writer = hop.client.writer(hop.asked)
+  local writer = hop.writer or hop.client.writer(hop.asked)
   stream.reader, stream.writer = hop.provider.reader(hop.target), writer
   function stream.emit(event)
     local kind = event.type
@@ -176,12 +218,15 @@ function M.stream(hop, put)
       stream.has_content = true
     elseif kind == "error" then
       stream.failed = event.error
-    elseif kind == "end" then
-      stream.is_done = true
+      if tell then return tell(reason_of(event.error)) end
     end
     writer:event(event, put)
+    if kind == "end" then
+      stream.is_done = true
+      if tell then tell() end
+    end
   end
-  if parts.quirks(hop.target).think_tags then stream.emit = habits.emitter(stream.emit) end
+  if parts.quirks(hop.target).think_tags then stream.emit, stream.goes_on = habits.emitter(stream.emit) end
   return stream
 end
 
@@ -204,14 +249,49 @@ local put_same = {
   ["aws-events"] = function(stream, name, text) stream.put(gw.aws_event(name, text)) end,
 }
 
--- text: what the event says when that is a piece of text and nothing else; nil when it is more, or not known.
-function S:event(name, data, text)
+-- Pieces of text, of thoughts and of a call's arguments are nearly all events of a stream. The core knows them by
+-- itself (read_delta, core/gate/dialect.h) and tells the first of a kind:
+--
+--   reader:delta(kind, text, place, part, rest, emit)
+--       kind: "text", "thinking" or "arguments"; place, part: which of them, in the dialect's own count; rest: the
+--       value of which the last counts, raw. Emits what reader:event would, and returns that event; nil, and nothing
+--       is done, when the event must be read whole
+--   writer:stencil(event)
+--       how more of the same is written: { before, after, middle, number, aws_type, keeps_text }, see stencil_of
+--   reader:passed(event, bytes, characters, text, rest)
+--   writer:passed(event, count, characters, text)
+--       so much more of the same went by without them: their state becomes what it would be. text: what all said, when
+--       the stencil or the reader keeps texts
+
+-- What the core writes for the next piece like this event: `before`, the piece as a JSON string, and `after`; between
+-- them, with `number`, `middle` and that number, which counts on; without `before` it writes nothing. nil when the next
+-- one must be seen by the reader or the writer.
+local function stencil_of(stream, event)
+  local goes_on = stream.goes_on
+  if stream.is_done or stream.failed then return nil end
+  if goes_on and event.type == "text" and not goes_on(event.choice) then return nil end
+  local stencil = stream.writer:stencil(event)
+  if stencil and stream.reader.keeps_texts then stencil.keeps_text = true end
+  stream.passing = event
+  return stencil
+end
+
+-- What the core has written since the last event.
+function S:passed(count, bytes, characters, text, rest)
+  local event = self.passing
+  self.reader:passed(event, bytes, characters, text, rest)
+  self.writer:passed(event, count, characters, text)
+end
+
+-- kind and what follows it: see above; nil when the event is more than one piece, or not known to be one. The second
+-- result is the stencil for more of the same, if there is one.
+function S:event(name, data, kind, text, place, part, rest)
   local hop = self.hop
   local adapter = hop.adapter
   local event = data
-  if text and not hop.is_same and not adapter.event then
-    local reader = self.reader
-    if reader.text and reader:text(text, self.emit) then return taken(self) end
+  if kind and self.reader then
+    local told = self.reader:delta(kind, text, place, part, rest, self.emit)
+    if told then return taken(self), stencil_of(self, told) end
   end
   if adapter.event and data ~= "[DONE]" then
     event = json.decode(data, { raw = hop.provider.raw_keys })
@@ -238,7 +318,11 @@ function S:finish()
     return taken(self)
   end
   self.reader:finish(self.emit)
-  self.writer:finish(self.put)
+  if self.is_done or not self.tell then
+    self.writer:finish(self.put)
+  elseif not self.failed then
+    self.tell(reason_of { message = streams.broken_off })
+  end
   return taken(self)
 end
 

@@ -1,9 +1,11 @@
 /* json_fuzz: any bytes through every reader and the writer. What is accepted must agree between them: a scan or a walk
- * accepts only what json_valid accepts, a string that was read is written and reads back the same. */
+ * accepts only what json_valid accepts, a cursor that enters everything too, and a string that was read is written and
+ * reads back the same. */
 #include <stdlib.h>
 
 #include "base/must.h"
 #include "wire/json.h"
+#include "wire/json_cursor.h"
 
 static enum json_walk_step visit(void *owner, enum json_kind kind, struct slice key, struct slice text,
                                  struct slice raw, size_t count) {
@@ -32,6 +34,16 @@ static bool leave(void *owner) {
   return true;
 }
 
+static void enter(struct json_cursor *c, unsigned depth) {
+  struct slice key;
+  char first = c->at < c->end && depth < 8 ? *c->at : '\0';
+  if (first != '{' && first != '[') json_take(c);
+  else if (first == '[')
+    while (json_next_element(c)) enter(c, depth + 1);
+  else
+    while (json_next_key(c, &key)) enter(c, depth + 1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
@@ -50,6 +62,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
   bool scanned = json_scan(text, fields, 3, &fault), walked = json_walk(text, &walker, &written, &fault);
   must(walked == valid);
   must(!scanned || valid);
+  struct json_cursor cursor = json_cursor_of(text);
+  enter(&cursor, 0);
+  must(valid || !json_ended(&cursor));
   bool was_picked = json_pick(text, picked, 3);
   must(!valid || was_picked);
   struct slice found = json_find(text, path);

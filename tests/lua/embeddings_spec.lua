@@ -4,8 +4,7 @@
 local load = dofile("tests/lua/dialects/load.lua")
 local json, gw = load.gw.json, load.gw
 local M = load.module("gw.embeddings")
-
-local wire = (os.getenv("MOONGATE_SHARED") or "../shared") .. "/wire/"
+local recorded = dofile("tests/lua/recorded.lua")
 
 local function decode(body)
   return assert(json.decode(type(body) == "string" and body or json.encode(body), { raw = M.raw_keys }))
@@ -254,67 +253,49 @@ describe("recorded embeddings", function()
   local dialects = { ["openai.embeddings"] = openai, ["cohere.v2.embed"] = cohere, ["cohere.v1.embed"] = cohere,
     ["gemini.batchEmbedContents"] = "gemini", ["gemini.embedContent"] = "gemini", ["vertex.predict"] = "gemini" }
 
-  local function read_file(path)
-    local file = io.open(path, "rb")
-    if not file then return nil end
-    local text = file:read("a")
-    file:close()
-    return text
-  end
-
-  local index, seen = read_file(wire .. "INDEX.json"), 0
-  for _, entry in ipairs(index and json.decode(index) or {}) do
-    local dialect = dialects[entry.protocol]
-    if dialect then
-      local exchange = json.decode(read_file(wire .. entry.file))
-      seen = seen + 1
-      if exchange.status < 400 then
-        it("of " .. entry.id .. " reach every client with their numbers", function()
-          local answer = M.response_to_normal(dialect, decode(exchange.response_body))
-          assert.is_true(#answer.vectors > 0)
-          local how = { model = "alias", embeddings = { encoding = "float", types = { "float" }, is_batch = true } }
-          local texts = json.encode(json.decode(exchange.response_body))
-          local one = answer.vectors[#answer.vectors]
-          if one.base64 and not gw.floats.from_base64(one.base64) then
-            -- Perplexity's base64 holds bytes; only a client of the same dialect can read it.
-            assert.is_false(pcall(M.response_from_normal, "gemini", answer, how))
-            return
+  local exchanges = recorded.exchanges(function(protocol) return dialects[protocol] end)
+  for _, exchange in ipairs(exchanges) do
+    local dialect = dialects[exchange.protocol]
+    if exchange.status < 400 then
+      it("of " .. exchange.id .. " reach every client with their numbers", function()
+        local answer = M.response_to_normal(dialect, decode(exchange.response_body))
+        assert.is_true(#answer.vectors > 0)
+        local how = { model = "alias", embeddings = { encoding = "float", types = { "float" }, is_batch = true } }
+        local texts = json.encode(json.decode(exchange.response_body))
+        local one = answer.vectors[#answer.vectors]
+        if one.base64 and not gw.floats.from_base64(one.base64) then
+          -- Perplexity's base64 holds bytes; only a client of the same dialect can read it.
+          assert.is_false(pcall(M.response_from_normal, "gemini", answer, how))
+          return
+        end
+        for client in pairs({ [openai] = true, gemini = true, [cohere] = true }) do
+          local told = json.decode(json.encode(M.response_from_normal(client, answer, how)))
+          local list = told.data or told.embeddings.float or told.embeddings
+          assert.are.equal(#answer.vectors, #list)
+          local vector = list[#list].embedding or list[#list].values or list[#list]
+          if one.float then
+            assert.is_truthy(texts:find(json.encode(vector), 1, true))
+          else
+            assert.are.equal(one.base64, gw.floats.to_base64(vector))
           end
-          for client in pairs({ [openai] = true, gemini = true, [cohere] = true }) do
-            local told = json.decode(json.encode(M.response_from_normal(client, answer, how)))
-            local list = told.data or told.embeddings.float or told.embeddings
-            assert.are.equal(#answer.vectors, #list)
-            local vector = list[#list].embedding or list[#list].values or list[#list]
-            if one.float then
-              assert.is_truthy(texts:find(json.encode(vector), 1, true))
-            else
-              assert.are.equal(one.base64, gw.floats.to_base64(vector))
-            end
-          end
-        end)
-      end
-      if exchange.request_body.input ~= nil or exchange.request_body.texts or exchange.request_body.requests
-        or exchange.request_body.content then
-        it("request " .. entry.id .. " is read and sent to its own kind of provider again", function()
-          local normal = M.request_to_normal(dialect, decode(exchange.request_body), {}, { model = "m" })
-          assert.is_true(#normal.inputs > 0)
-          local sent = M.request_from_normal(dialect, normal, { model = "m" }, {})
-          local again = M.request_to_normal(dialect, decode(sent), {}, { model = "m" })
-          assert.are.same(#normal.inputs, #again.inputs)
-          for i, input in ipairs(normal.inputs) do
-            assert.are.same({ input.text, input.tokens }, { again.inputs[i].text, again.inputs[i].tokens })
-          end
-          assert.are.same(normal.dimensions, again.dimensions)
-        end)
-      end
+        end
+      end)
+    end
+    if exchange.request_body.input ~= nil or exchange.request_body.texts or exchange.request_body.requests
+      or exchange.request_body.content then
+      it("request " .. exchange.id .. " is read and sent to its own kind of provider again", function()
+        local normal = M.request_to_normal(dialect, decode(exchange.request_body), {}, { model = "m" })
+        assert.is_true(#normal.inputs > 0)
+        local sent = M.request_from_normal(dialect, normal, { model = "m" }, {})
+        local again = M.request_to_normal(dialect, decode(sent), {}, { model = "m" })
+        assert.are.same(#normal.inputs, #again.inputs)
+        for i, input in ipairs(normal.inputs) do
+          assert.are.same({ input.text, input.tokens }, { again.inputs[i].text, again.inputs[i].tokens })
+        end
+        assert.are.same(normal.dimensions, again.dimensions)
+      end)
     end
   end
 
-  it("are there, or this checkout stands alone", function()
-    if seen == 0 then
-      print("no recorded exchanges at " .. wire .. "; set MOONGATE_SHARED")
-    else
-      assert.is_true(seen > 25)
-    end
-  end)
+  it("are there, or this checkout stands alone", recorded.counted(#exchanges, 26))
 end)

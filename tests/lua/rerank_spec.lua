@@ -4,8 +4,7 @@
 local load = dofile("tests/lua/dialects/load.lua")
 local json = load.gw.json
 local M = load.module("gw.rerank")
-
-local wire = (os.getenv("MOONGATE_SHARED") or "../shared") .. "/wire/"
+local recorded = dofile("tests/lua/recorded.lua")
 
 local jina, cohere, bedrock = "openai.chat", "cohere.chat", "bedrock.converse"
 
@@ -116,48 +115,30 @@ describe("recorded reranking", function()
   local dialects = { ["cohere.v2.rerank"] = cohere, ["cohere.v1.rerank"] = jina, ["jina.rerank"] = jina,
     ["voyage.rerank"] = jina }
 
-  local function read_file(path)
-    local file = io.open(path, "rb")
-    if not file then return nil end
-    local text = file:read("a")
-    file:close()
-    return text
+  local exchanges = recorded.exchanges(function(protocol) return dialects[protocol] end)
+  for _, exchange in ipairs(exchanges) do
+    local dialect = dialects[exchange.protocol]
+    it(exchange.id .. " has the same ranks and scores for each client", function()
+      local asked = { model = "alias" }
+      local ok, err = pcall(M.request_to_normal, dialect, decode(exchange.request_body), {}, asked)
+      if exchange.status >= 400 then
+        assert.is_false(ok)
+        return assert.are.equal("documents", err.field)
+      end
+      assert.is_true(ok)
+      local body = json.decode(exchange.response_body)
+      local want = {}
+      for i, result in ipairs(body.results or body.data) do
+        want[i] = { result.index, result.relevance_score }
+      end
+      for _, client in ipairs({ jina, cohere }) do
+        local told = tell(client, dialect, exchange.response_body, asked)
+        local got = {}
+        for i, result in ipairs(told.results or told.data) do got[i] = { result.index, result.relevance_score } end
+        assert.are.same(want, got)
+      end
+    end)
   end
 
-  local index, seen = read_file(wire .. "INDEX.json"), 0
-  for _, entry in ipairs(index and json.decode(index) or {}) do
-    local dialect = dialects[entry.protocol]
-    if dialect then
-      local exchange = json.decode(read_file(wire .. entry.file))
-      seen = seen + 1
-      it(entry.id .. " has the same ranks and scores for each client", function()
-        local asked = { model = "alias" }
-        local ok, err = pcall(M.request_to_normal, dialect, decode(exchange.request_body), {}, asked)
-        if exchange.status >= 400 then
-          assert.is_false(ok)
-          return assert.are.equal("documents", err.field)
-        end
-        assert.is_true(ok)
-        local recorded = json.decode(exchange.response_body)
-        local want = {}
-        for i, result in ipairs(recorded.results or recorded.data) do
-          want[i] = { result.index, result.relevance_score }
-        end
-        for _, client in ipairs({ jina, cohere }) do
-          local told = tell(client, dialect, exchange.response_body, asked)
-          local got = {}
-          for i, result in ipairs(told.results or told.data) do got[i] = { result.index, result.relevance_score } end
-          assert.are.same(want, got)
-        end
-      end)
-    end
-  end
-
-  it("are there, or this checkout stands alone", function()
-    if seen == 0 then
-      print("no recorded exchanges at " .. wire .. "; set MOONGATE_SHARED")
-    else
-      assert.is_true(seen >= 7)
-    end
-  end)
+  it("are there, or this checkout stands alone", recorded.counted(#exchanges, 7))
 end)

@@ -7,10 +7,9 @@ local load = dofile("tests/lua/dialects/load.lua")
 local order = dofile("tests/lua/dialects/order.lua")
 local outcome = dofile("tests/lua/dialects/outcome.lua")
 local check = dofile("tests/lua/dialects/cohere_check.lua")
+local recorded = dofile("tests/lua/recorded.lua")
 local json = load.gw.json
 local cohere = load.file("adapters/dialects/cohere_chat.lua")
-
-local wire = (os.getenv("MOONGATE_SHARED") or "../shared") .. "/wire/"
 
 local clients = {
   { D = cohere, check = check.check, assemble = check.assemble, outcome = check.outcome },
@@ -21,27 +20,10 @@ local clients = {
 local by_protocol = { ["cohere.v2.chat"] = clients[1], ["openai.chat"] = clients[2],
   ["anthropic.messages"] = clients[3] }
 
-local function read_file(path)
-  local file = io.open(path, "rb")
-  if not file then return nil end
-  local text = file:read("a")
-  file:close()
-  return text
-end
-
-local function load_exchanges()
-  local index = read_file(wire .. "INDEX.json")
-  local own, others = {}, {}
-  for _, entry in ipairs(index and json.decode(index) or {}) do
-    if by_protocol[entry.protocol] then
-      local list = entry.protocol == "cohere.v2.chat" and own or others
-      list[#list + 1] = json.decode(read_file(wire .. entry.file))
-    end
-  end
-  return own, others
-end
-
-local own, others = load_exchanges()
+local own = recorded.exchanges(function(protocol) return protocol == "cohere.v2.chat" end)
+local others = recorded.exchanges(function(protocol)
+  return protocol ~= "cohere.v2.chat" and by_protocol[protocol]
+end)
 
 local function decode_raw(D, body)
   return assert(json.decode(type(body) == "string" and body or json.encode(body), { raw = D.raw_keys }))
@@ -99,13 +81,8 @@ local function answer_reaches(exchange, from, to)
 end
 
 describe("recorded exchanges of Cohere", function()
-  it("are there, or this checkout stands alone", function()
-    if #own == 0 then
-      print("no recorded exchanges at " .. wire .. "; set MOONGATE_SHARED")
-    else
-      assert.is_true(#own >= 18 and #others > 300)
-    end
-  end)
+  it("are there, or this checkout stands alone", recorded.counted(#own, 18))
+  it("of others are there, too", recorded.counted(#others, 301))
 
   for _, exchange in ipairs(own) do
     local id = exchange.id

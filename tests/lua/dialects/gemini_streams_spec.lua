@@ -13,12 +13,7 @@ local function run(client, provider, events, asked)
   asked = asked or {}
   asked.model, asked.stream, asked.stream_usage, asked.losses = "alias", true, true, {}
   local stream = translate.stream(translate.hop(client, provider, nil, { model = "m", quirks = {} }, asked))
-  local pieces = {}
-  for _, event in ipairs(events) do
-    local data = type(event) == "table" and json.encode(event) or event
-    pieces[#pieces + 1] = stream:event(type(event) == "table" and event.type or "", data)
-  end
-  pieces[#pieces + 1] = stream:finish()
+  local pieces = load.play(stream, events)
   return table.concat(pieces), stream, asked.losses
 end
 

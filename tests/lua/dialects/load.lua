@@ -40,4 +40,15 @@ function M.request(client, provider, adapter, target, asked, req, body)
   return text, hop, losses
 end
 
+-- Events (tables, or texts as they are) through a stream of translate; the texts for the client, in their order.
+function M.play(stream, events)
+  local pieces = {}
+  for _, event in ipairs(events) do
+    local is_table = type(event) == "table"
+    pieces[#pieces + 1] = stream:event(is_table and event.type or "", is_table and M.gw.json.encode(event) or event)
+  end
+  pieces[#pieces + 1] = stream:finish()
+  return pieces
+end
+
 return M

@@ -2,6 +2,7 @@
 -- and a message, and never ends in a script error.
 
 local exchange = dofile("tests/lua/dialects/exchange.lua")
+local strange = dofile("tests/lua/dialects/strange.lua")
 local load = exchange.load
 local json = load.gw.json
 
@@ -64,54 +65,19 @@ local responses = [[{"model":"m","stream":true,"instructions":"i","max_output_to
 {"type":"function_call_output","call_id":"c1","output":[{"type":"input_text","text":"ok"}]},
 {"type":"custom_tool_call_output","call_id":"c2","output":"ok"}]}]]
 
-local strange = { 3, 0.5, true, false, "", "x", json.null, json.array({}), {}, json.array({ 1 }), { a = 1 },
-  json.array({ json.array({}) }), json.array({ {} }), json.array({ "x" }), json.array({ json.null }) }
-
--- Every place of a value, as { table, key }, always in the same order.
-local function places(v, found)
-  local keys = {}
-  for key in pairs(v) do keys[#keys + 1] = key end
-  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
-  for _, key in ipairs(keys) do
-    found[#found + 1] = { v, key }
-    if type(v[key]) == "table" and v[key] ~= json.null then places(v[key], found) end
-  end
-  return found
-end
-
--- Puts each strange value at each place; returns how many bodies were tried. Raises a list of what was no refusal.
-local function check(send, text)
-  local count, faults, seen = #places(json.decode(text), {}), {}, {}
-  for place = 1, count do
-    for _, strange_value in ipairs(strange) do
-      local body = json.decode(text)
-      local spot = places(body, {})[place]
-      spot[1][spot[2]] = strange_value
-      local ok, err = pcall(send, body)
-      local is_refusal = type(err) == "table" and type(err.field) == "string" and type(err.message) == "string"
-      if not ok and not is_refusal and not seen[tostring(err)] then
-        seen[tostring(err)] = true
-        faults[#faults + 1] = tostring(err) .. " for " .. spot[2] .. " = " .. json.encode(strange_value)
-      end
-    end
-  end
-  if #faults > 0 then error("\n" .. table.concat(faults, "\n"), 0) end
-  return count * #strange
-end
-
 describe("malformed bodies", function()
   it("of Chat", function()
-    assert.is_true(check(exchange.to_anthropic, chat) > 1000)
+    assert.is_true(strange.check(exchange.to_anthropic, chat) > 1000)
   end)
 
   it("of Anthropic", function()
-    assert.is_true(check(exchange.to_chat, anthropic) > 800)
+    assert.is_true(strange.check(exchange.to_chat, anthropic) > 800)
   end)
 
   it("of Responses", function()
     local dialect = load.file("adapters/dialects/openai_responses.lua")
     for _, provider in ipairs { load.chat, load.messages } do
-      assert.is_true(check(function(body)
+      assert.is_true(strange.check(function(body)
         load.request(dialect, provider, nil, { model = "m", provider = "p", quirks = {} }, {}, nil, json.encode(body))
       end, responses) > 1000)
     end

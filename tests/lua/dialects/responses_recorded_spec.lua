@@ -8,28 +8,12 @@ local responses_order = dofile("tests/lua/dialects/responses_order.lua")
 local outcome = dofile("tests/lua/dialects/outcome.lua")
 local responses = dofile("tests/lua/dialects/responses_outcome.lua")
 local all = dofile("tests/lua/conformance/dialects.lua")
+local recorded = dofile("tests/lua/recorded.lua")
 local json = load.gw.json
 
 local D = all.by_name["openai.responses"]
-local wire = (os.getenv("MOONGATE_SHARED") or "../shared") .. "/wire/"
 
-local function read_file(path)
-  local file = io.open(path, "rb")
-  if not file then return nil end
-  local text = file:read("a")
-  file:close()
-  return text
-end
-
-local exchanges = {}
-do
-  local index = read_file(wire .. "INDEX.json")
-  for _, entry in ipairs(index and json.decode(index) or {}) do
-    if entry.protocol == "openai.responses" then
-      exchanges[#exchanges + 1] = json.decode(read_file(wire .. entry.file))
-    end
-  end
-end
+local exchanges = recorded.exchanges(function(protocol) return protocol == "openai.responses" end)
 
 -- How a client of each dialect reads what it got, apart from the translators.
 local readers = {
@@ -105,13 +89,7 @@ local function nameless(calls)
 end
 
 describe("recorded Responses exchanges", function()
-  it("are there, or this checkout stands alone", function()
-    if #exchanges == 0 then
-      print("no recorded exchanges at " .. wire .. "; set MOONGATE_SHARED")
-    else
-      assert.is_true(#exchanges >= 90)
-    end
-  end)
+  it("are there, or this checkout stands alone", recorded.counted(#exchanges, 90))
 
   for _, exchange in ipairs(exchanges) do
     local id, request_body = exchange.id, exchange.request_body

@@ -23,12 +23,7 @@ local function run(client, provider, events, asked)
   local hop = load.translate.hop(client, provider, nil, { model = "m", quirks = asked.quirks or {} }, asked)
   hop.is_same = false -- also a dialect's own events are read and written anew here
   local stream = load.translate.stream(hop)
-  local pieces = {}
-  for _, event in ipairs(events) do
-    local data = type(event) == "table" and json.encode(event) or event
-    pieces[#pieces + 1] = stream:event(type(event) == "table" and event.type or "", data)
-  end
-  pieces[#pieces + 1] = stream:finish()
+  local pieces = load.play(stream, events)
   return order.events(table.concat(pieces)), stream, pieces
 end
 

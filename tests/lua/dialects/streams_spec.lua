@@ -13,12 +13,7 @@ local function run(client, provider, events, asked)
   local body = json.encode({ stream = true, max_tokens = 9, messages = { { role = "user", content = "hi" } } })
   local _, hop = load.request(client, provider, nil, { model = "m", quirks = {} }, asked, nil, body)
   local stream = translate.stream(hop)
-  local pieces = {}
-  for _, event in ipairs(events) do
-    local data = type(event) == "table" and json.encode(event) or event
-    pieces[#pieces + 1] = stream:event(type(event) == "table" and event.type or "", data)
-  end
-  pieces[#pieces + 1] = stream:finish()
+  local pieces = load.play(stream, events)
   return order.events(table.concat(pieces)), stream, pieces
 end
 

@@ -11,8 +11,10 @@
  *                          "killed", "out of memory"), then for "done" what it returned as a text, else message,
  *                          file, line
  *   host.load(path)        the value that a file of the project returns, loaded as the gateway loads it
- *   host.api               the table of lua/gw/api.lua
- *   host.tools             see core/script/kit.h */
+ *   host.carrier(dialect)  what the gateway keeps of a translated stream of that dialect's provider: carry(stream,
+ * name, data) gives what the client gets for the event, as stream:event does, and whether it went there without Lua.
+ * carry(stream): nothing more comes before stream:finish host.api               the table of lua/gw/api.lua host.tools
+ * see core/script/kit.h */
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,7 @@
 #include "script/api_request.h"
 #include "script/kit.h"
 #include "script/load.h"
+#include "script/passage.h"
 #include "script/run.h"
 #include "script/script.h"
 
@@ -157,9 +160,69 @@ static int l_host_load(lua_State *L) {
   return 1;
 }
 
+struct carrier {
+  const struct dialect *dialect;
+  struct passage passage;
+  struct buf event, out;
+};
+
+static int l_carrier_gc(lua_State *L) {
+  struct carrier *c = lua_touserdata(L, 1);
+  passage_done(&c->passage);
+  buf_done(&c->event);
+  buf_done(&c->out);
+  return 0;
+}
+
+static int l_carrier_carry(lua_State *L) {
+  struct carrier *c = lua_touserdata(L, lua_upvalueindex(1));
+  struct stream_event e = {.has_data = lua_gettop(L) > 1};
+  if (!e.has_data) {
+    passage_tell(L, &c->passage);
+    return 0;
+  }
+  e.name.ptr = luaL_checklstring(L, 2, &e.name.len);
+  e.data.ptr = luaL_checklstring(L, 3, &e.data.len);
+  c->event.len = c->out.len = 0;
+  buf_slice(&c->event, e.data); /* with room behind it */
+  e.data = buf_view(&c->event);
+  if (passage_take(&c->passage, c->dialect, &e, &c->out)) {
+    lua_pushlstring(L, c->out.ptr, c->out.len); /* … text */
+    lua_pushboolean(L, true);                   /* … text is_passed */
+    return 2;
+  }
+  lua_pushvalue(L, 1); /* … stream */
+  passage_tell(L, &c->passage);
+  lua_getfield(L, -1, "event");                                     /* … stream event */
+  lua_insert(L, -2);                                                /* … event stream */
+  lua_pushvalue(L, 2);                                              /* … event stream name */
+  lua_pushvalue(L, 3);                                              /* … event stream name data */
+  lua_call(L, 3 + passage_push(L, &c->passage, c->dialect, &e), 2); /* … text stencil */
+  passage_open(L, lua_gettop(L), &c->passage);
+  lua_pushboolean(L, false); /* … text stencil is_passed */
+  lua_replace(L, -2);        /* … text is_passed */
+  return 2;
+}
+
+static int l_host_carrier(lua_State *L) {
+  size_t len;
+  const char *name = luaL_checklstring(L, 1, &len);
+  struct carrier *c = lua_newuserdatauv(L, sizeof *c, 0); /* … carrier */
+  memset(c, 0, sizeof *c);
+  c->dialect = dialect_named(slice_of(name, len));
+  must(c->dialect != NULL);
+  lua_createtable(L, 0, 1); /* … carrier metatable */
+  lua_pushcfunction(L, l_carrier_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);                 /* … carrier */
+  lua_pushcclosure(L, l_carrier_carry, 1); /* … carry */
+  return 1;
+}
+
 /* The standard library beside the sandbox; strings keep the sandbox's methods, which scripts reach through them. */
 static void open_libraries(lua_State *L) {
-  static const luaL_Reg functions[] = {{"load", l_host_load}, {"run", l_host_run}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"carrier", l_host_carrier}, {"load", l_host_load}, {"run", l_host_run}, {NULL, NULL}};
   lua_pushliteral(L, "");  /* "" */
   lua_getmetatable(L, -1); /* "" metatable */
   luaL_openlibs(L);

@@ -135,23 +135,10 @@ static void compare_file(const char *name, struct slice file) {
 }
 
 TEST(recorded_answers_say_what_stands_in_them) {
-  char root[4096], folder[8192], path[16384];
-  DIR *providers = opendir(recorded_path("wire", root, sizeof root));
-  for (struct dirent *p; providers && (p = readdir(providers)) != NULL;) {
-    snprintf(folder, sizeof folder, "%s/%s", root, p->d_name);
-    DIR *exchanges = p->d_name[0] == '.' ? NULL : opendir(folder);
-    for (struct dirent *x; exchanges && (x = readdir(exchanges)) != NULL;) {
-      if (!slice_ends(slice_text(x->d_name), SLICE(".json"))) continue;
-      snprintf(path, sizeof path, "%s/%s", folder, x->d_name);
-      struct buf file = recorded_file(path);
-      compare_file(x->d_name, buf_view(&file));
-      buf_done(&file);
-    }
-    if (exchanges) closedir(exchanges);
-  }
-  if (providers) closedir(providers);
+  struct recorded_walk w = {0};
+  while (recorded_next(&w)) compare_file(w.name, w.file);
   fprintf(stderr, "recorded: %u whole answers, %u streams\n", wholes, streams);
-  CHECK(providers == NULL || wholes + streams > 80);
+  CHECK(w.count == 0 || wholes + streams > 80);
 }
 
 /* ---- events by hand */
@@ -258,10 +245,8 @@ TEST(ends_and_errors_of_a_stream) {
 }
 
 static struct reading answer(const char *text) {
-  struct buf body = {0};
+  struct buf body = padded(text);
   struct reading r = {0};
-  buf_text(&body, text);
-  buf_reserve(&body, 0);
   responses->read_answer(&r, buf_view(&body));
   buf_done(&body);
   return r;
@@ -276,14 +261,34 @@ TEST(whole_answers_that_are_none) {
   CHECK(answer("{\"output\":[],\"error\":null}").complete);
 }
 
+/* The number that an error written behind these bytes has. */
+static uint64_t number_behind(const char *sent) {
+  uint64_t next = 0;
+  responses->note_sent(&next, slice_text(sent));
+  return next;
+}
+
+TEST(an_error_has_the_number_behind_the_last_event) {
+  CHECK_INT(number_behind(": ping\n\n"), 0);
+  CHECK_INT(number_behind("data: {\"type\":\"a\",\"sequence_number\":0}\n\n"), 1);
+  CHECK_INT(number_behind("data: {\"sequence_number\": 41,\"type\":\"a\"}\n\ndata: {\"sequence_number\":42}\n\n"), 43);
+  /* What a model says of it is text: its quotes are escaped. */
+  CHECK_INT(number_behind("data: {\"sequence_number\":7,\"delta\":\"\\\"sequence_number\\\":99\"}\n\n"), 8);
+  CHECK_INT(number_behind("data: {\"sequence_number\":"), 0);
+  struct buf out = {0};
+  struct fault f;
+  fault_set(&f, FAULT_PROVIDER_BROKEN, "It broke.");
+  responses->put_stream_fault(&out, &f, &(struct stream_place){FRAMING_SSE, 43}, SLICE("req_1"));
+  CHECK(slice_find(buf_view(&out), SLICE("\"sequence_number\":43}\n\n")) > 0);
+  buf_done(&out);
+}
+
 TEST(a_body_of_this_shape_says_what_it_asks_for) {
   struct arena arena = {0};
   struct asked asked = {0};
   struct fault f;
-  struct buf body = {0};
-  buf_text(&body, "{\"model\":\"gpt\",\"stream\":true,\"max_output_tokens\":64,\"instructions\":\"be brief\","
-                  "\"input\":\"hi\",\"tools\":[{\"type\":\"web_search\"}]}");
-  buf_reserve(&body, 0);
+  struct buf body = padded("{\"model\":\"gpt\",\"stream\":true,\"max_output_tokens\":64,\"instructions\":\"be brief\","
+                           "\"input\":\"hi\",\"tools\":[{\"type\":\"web_search\"}]}");
   CHECK(asked_read(&responses->request, &arena, buf_view(&body), &asked, &f));
   CHECK_SLICE(asked.model, "gpt");
   CHECK(asked.stream && asked.has_tools);

@@ -279,31 +279,16 @@ static void compare_file(const char *name, struct slice file) {
 }
 
 TEST(recorded_answers_read_as_a_slow_reading_does) {
-  char root[4096], folder[8192], path[16384];
-  DIR *providers = opendir(recorded_path("wire", root, sizeof root));
-  for (struct dirent *p; providers && (p = readdir(providers)) != NULL;) {
-    snprintf(folder, sizeof folder, "%s/%s", root, p->d_name);
-    DIR *exchanges = p->d_name[0] == '.' ? NULL : opendir(folder);
-    for (struct dirent *x; exchanges && (x = readdir(exchanges)) != NULL;) {
-      if (!slice_ends(slice_text(x->d_name), SLICE(".json"))) continue;
-      snprintf(path, sizeof path, "%s/%s", folder, x->d_name);
-      struct buf file = recorded_file(path);
-      compare_file(x->d_name, buf_view(&file));
-      buf_done(&file);
-    }
-    if (exchanges) closedir(exchanges);
-  }
-  if (providers) closedir(providers);
+  struct recorded_walk w = {0};
+  while (recorded_next(&w)) compare_file(w.name, w.file);
   fprintf(stderr, "recorded: %u whole answers, %u streams\n", wholes, streams);
 }
 
 /* ---- shapes by hand */
 
 static struct reading after(const struct dialect *d, const char *stream) {
-  struct buf b = {0};
+  struct buf b = padded(stream);
   struct reading r = {0};
-  buf_text(&b, stream);
-  buf_reserve(&b, 0);
   read_stream(d, buf_view(&b), &r);
   buf_done(&b);
   return r;
@@ -464,71 +449,6 @@ TEST(dialects_are_found_by_name) {
     CHECK_INT(dialect_index(dialect_of(i)), i);
   }
   CHECK(dialect_named(SLICE("openai")) == NULL);
-}
-
-/* The text that Lua is given instead of the event; "-": the event must be read as a whole. */
-static const char *text_of(const struct dialect *d, const char *name, const char *json) {
-  static char out[256];
-  char padded[1024] = {0};
-  snprintf(padded, sizeof padded - JSON_PADDING, "%s", json);
-  struct stream_event e = {.name = slice_text(name), .data = slice_text(padded), .has_data = true};
-  struct slice raw;
-  snprintf(out, sizeof out, "-");
-  if (d->read_text(&e, &raw)) snprintf(out, sizeof out, "%.*s", (int)raw.len, raw.ptr);
-  return out;
-}
-
-#define CHUNK(choice) "{\"id\":\"c\",\"choices\":[{" choice "}],\"usage\":null}"
-
-TEST(an_event_that_is_only_text) {
-  CHECK_SLICE(slice_text(text_of(&dialect_openai_chat, "",
-                                 CHUNK("\"index\":0,\"delta\":{\"content\":\" a\\n\"},\"finish_reason\":null"))),
-              "\" a\\n\"");
-  CHECK_SLICE(slice_text(text_of(&dialect_openai_chat, "", CHUNK("\"delta\" : { \"content\" :\n \"b\" }"))), "\"b\"");
-  CHECK_SLICE(slice_text(text_of(&dialect_openai_chat, "",
-                                 CHUNK("\"index\":0,\"logprobs\":null,\"delta\":{\"content\":\"}\"}"))),
-              "\"}\"");
-  static const char *const others[] = {
-      CHUNK("\"index\":0,\"delta\":{\"content\":\"\"}"),
-      CHUNK("\"index\":0,\"delta\":{\"content\":null}"),
-      CHUNK("\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"a\"}"),
-      CHUNK("\"index\":0,\"delta\":{\"reasoning\":\"a\"}"),
-      CHUNK("\"index\":0,\"delta\":{\"content\":[{\"type\":\"text\"}]}"),
-      CHUNK("\"index\":1,\"delta\":{\"content\":\"a\"}"),
-      CHUNK("\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\""),
-      CHUNK("\"index\":0,\"delta\":{\"content\":\"a\"},\"logprobs\":{\"content\":[]}"),
-      CHUNK("\"index\":0,\"delta\":{\"content\":\"a\"}},{\"index\":1,\"delta\":{\"content\":\"b\"}"),
-      "{\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":1}}",
-      "{\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"error\":{\"message\":\"x\"}}",
-      "{\"choices\":[]}",
-      "[DONE]",
-      "{",
-  };
-  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-    CHECK_SLICE(slice_text(text_of(&dialect_openai_chat, "", others[i])), "-");
-  CHECK_SLICE(slice_text(text_of(&dialect_openai_chat, "error", CHUNK("\"delta\":{\"content\":\"a\"}"))), "-");
-  /* Two fields look like one string that is none: decoding says no. */
-  char decoded[64];
-  size_t len;
-  const char *two = text_of(&dialect_openai_chat, "", CHUNK("\"delta\":{\"content\":\"a\",\"refusal\":\"b\"}"));
-  CHECK(!json_unquote(slice_text(two), decoded, &len));
-}
-
-TEST(a_text_delta_of_messages) {
-#define DELTA(delta) "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{" delta "}}"
-  const struct dialect *d = &dialect_anthropic_messages;
-  CHECK_SLICE(slice_text(text_of(d, "content_block_delta", DELTA("\"type\":\"text_delta\",\"text\":\" a\\\"\""))),
-              "\" a\\\"\"");
-  CHECK_SLICE(slice_text(text_of(d, "", DELTA(" \"type\": \"text_delta\", \"text\": \"b\" "))), "\"b\"");
-  static const char *const others[] = {
-      DELTA("\"type\":\"text_delta\",\"text\":\"\""),
-      DELTA("\"type\":\"thinking_delta\",\"thinking\":\"a\""),
-      DELTA("\"text\":\"a\",\"type\":\"text_delta\""),
-      "{\"type\":\"content_block_start\",\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}",
-      "{\"type\":\"ping\"}",
-  };
-  for (size_t i = 0; i < sizeof others / sizeof *others; i++) CHECK_SLICE(slice_text(text_of(d, "", others[i])), "-");
-#undef DELTA
 }
 
 /* An answer whose usage is told in one field, and words of its keys in another that stands before it. */

@@ -1,5 +1,7 @@
 /* api_json: decoding and encoding, raw values, what is refused; and the small functions of gw. */
 #include "script/api_json.h"
+
+#include "base/must.h"
 #include "script/bed.h"
 
 TEST(documents_come_back_as_they_were) {
@@ -228,6 +230,72 @@ TEST(ids_hashes_and_chance) {
             "for i = 1, 1000 do local r = gw.random() assert(r >= 0 and r < 1) end return gw.random() ~= gw.random()",
             "true");
   BED_GIVES(&bed, "return gw.now_ms() > 1700000000000", "true");
+  bed_done(&bed);
+}
+
+/* What a value is pushed as, told by writing it again; beside it what the decoder makes of the same text. */
+struct both {
+  struct buf text, pushed, decoded;
+};
+
+static int l_push_both(lua_State *L) {
+  struct both *b = lua_touserdata(L, 1);
+  enum json_kind kind = JSON_NUMBER;
+  switch (*b->text.ptr) {
+  case '{': kind = JSON_OBJECT; break;
+  case '[': kind = JSON_ARRAY; break;
+  case '"': kind = JSON_STRING; break;
+  case 't': kind = JSON_TRUE; break;
+  case 'f': kind = JSON_FALSE; break;
+  default: break;
+  }
+  api_json_push_value(L, buf_view(&b->text), kind); /* b value */
+  api_json_encode(L, -1, &b->pushed);
+  CHECK_INT(lua_gettop(L), 2);
+  must(api_json_decode(L, buf_view(&b->text), 0)); /* b value decoded */
+  api_json_encode(L, -1, &b->decoded);
+  return 0;
+}
+
+TEST(small_values_are_read_as_large_ones_are) {
+  static const char *const values[] = {
+      "{}",
+      "[]",
+      "[[],{}]",
+      "{\"a\":null,\"b\":[1,2.50,-3e2,true,false,null],\"c\":{\"d\":\"\\u00e9\\n\\/\"}}",
+      "{ \"a\" : 1 , \"a\" : 2 }",
+      "{\"\\u0061\":1}",
+      "\"\\ud83d\"",
+      "12345678901234567890",
+      "-0",
+      "true",
+      "false",
+      "[[[[[[[[[[[[1]]]]]]]]]]]]",
+      "{\"usage\":{\"in\":19,\"details\":{\"cached\":0}}}",
+  };
+  struct bed bed;
+  bed_init(&bed, (struct vm_options){0});
+  for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+    struct both b = {.text = padded(values[i])};
+    CHECK(vm_call(bed.vm, l_push_both, &b, NULL));
+    CHECK(slice_eq(buf_view(&b.pushed), buf_view(&b.decoded)));
+    CHECK(b.pushed.len > 0);
+    buf_done(&b.text);
+    buf_done(&b.pushed);
+    buf_done(&b.decoded);
+  }
+  bed_done(&bed);
+}
+
+TEST(objects_of_any_size_are_written_in_order) {
+  struct bed bed;
+  bed_init(&bed, (struct vm_options){0});
+  BED_GIVES(&bed,
+            "for _, n in ipairs { 0, 1, 16, 17, 31, 32, 33, 34, 500 } do local t, keys = {}, {} for i = 1, n do "
+            "local key = 'k' .. i * 7919 % 1000 t[key] = { [key] = i } keys[i] = key end table.sort(keys) "
+            "for i, key in ipairs(keys) do keys[i] = '\"' .. key .. '\":{\"' .. key .. '\":' .. t[key][key] .. '}' end "
+            "assert(gw.json.encode(t) == '{' .. table.concat(keys, ',') .. '}', n) end return 'same'",
+            "same");
   bed_done(&bed);
 }
 

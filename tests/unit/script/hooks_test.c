@@ -211,6 +211,46 @@ TEST(a_stream_is_translated) {
   stage_done(&s);
 }
 
+#define MESSAGES_DELTA(text)                                                                                           \
+  "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"               \
+  "\"text_delta\",\"text\":\"" text "\"}}\n\n"
+
+static const struct mock_script pieces_script = {
+    .text = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"model\":\"two\","
+            "\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n" MESSAGES_DELTA("1") MESSAGES_DELTA("2")
+                MESSAGES_DELTA("\\u00e9\\/\\n") "event: ping\ndata: {\"type\":\"ping\"}\n\n" MESSAGES_DELTA("4")
+                    MESSAGES_DELTA("5") MESSAGES_DELTA(
+                        "6") "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"
+                             "\"end_turn\"},\"usage\":{\"output_tokens\":2}}\n\n"
+                             "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+};
+
+/* The first of several pieces goes through Lua, and the first after anything else; at the end Lua knows them all. */
+TEST(pieces_go_on_without_lua) {
+  static const char *const chat[] = {"1", "2", "\xc3\xa9/\\n", "4", "5", "6"};
+  struct stage s;
+  stage_init(&s);
+  struct mock *m = mock_start(mock_serve, &pieces_script);
+  stage_open_with(&s, stage_config(&s, "builtin", m->port));
+  CHECK_INT(ask(&s.house, "/v1/chat/completions", "", STREAM_ASK, NULL, &s.answer), 200);
+  struct slice left = buf_view(&s.answer);
+  for (size_t i = 0; i < sizeof chat / sizeof *chat; i++) {
+    char piece[100];
+    snprintf(piece, sizeof piece, "\"delta\":{\"content\":\"%s\"},\"finish_reason\":null}]}\n\n", chat[i]);
+    ptrdiff_t at = slice_find(left, slice_text(piece));
+    CHECK(at > 0);
+    left = slice_from(left, (size_t)at + 1);
+  }
+  CHECK_INT(
+      ask(&s.house, "/v1/responses", "", "{\"model\":\"b/two\",\"stream\":true,\"input\":\"hi\"}", NULL, &s.answer),
+      200);
+  CHECK(stage_answered(&s, "\"delta\":\"6\",\"logprobs\":[],\"sequence_number\":9}"));
+  CHECK(stage_answered(&s, "\"text\":\"12\xc3\xa9/\\n456\",\"logprobs\":[],\"sequence_number\":10}"));
+  stage_close(&s);
+  mock_stop(m);
+  stage_done(&s);
+}
+
 static const struct mock_script error_script = {
     .status = 404, .text = "{\"type\":\"error\",\"error\":{\"type\":\"not_found_error\",\"message\":\"model: two\"}}"};
 

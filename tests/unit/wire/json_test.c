@@ -8,7 +8,7 @@
 
 /* The text in memory of its own, exactly as long as it has to be, with closing brackets and quotes where a reader that
  * looks past the end would like to find them. */
-static char *padded(struct slice text) {
+static char *trapped(struct slice text) {
   char *copy = malloc(text.len + JSON_PADDING);
   if (text.len) memcpy(copy, text.ptr, text.len);
   for (size_t i = 0; i < JSON_PADDING; i++) copy[text.len + i] = "\"}]0"[i % 4];
@@ -16,7 +16,7 @@ static char *padded(struct slice text) {
 }
 
 static bool valid(struct slice text, struct json_fault *fault) {
-  char *copy = padded(text);
+  char *copy = trapped(text);
   bool ok = json_valid(slice_of(copy, text.len), fault);
   free(copy);
   return ok;
@@ -252,7 +252,7 @@ TEST(scan_finds_fields_as_they_stand) {
                            {.key = SLICE_INIT("o")},     {.key = SLICE_INIT("z")},
                            {.key = SLICE_INIT("f")},     {.key = SLICE_INIT("absent"), .raw = SLICE_INIT("old")}};
   struct json_fault fault;
-  char *copy = padded(slice_text(text));
+  char *copy = trapped(slice_text(text));
   CHECK(json_scan(slice_of(copy, strlen(text)), f, 10, &fault));
   static const char *const raws[] = {"\"a\\u0062c\"",    "true",  "-0",
                                      "9007199254740993", "1e400", "[ {\"model\":\"inner\"} , [] ]",
@@ -268,7 +268,7 @@ TEST(scan_finds_fields_as_they_stand) {
 }
 
 static bool scan(const char *text, struct json_fault *fault) {
-  char *copy = padded(slice_text(text));
+  char *copy = trapped(slice_text(text));
   bool ok = json_scan(slice_of(copy, strlen(text)), NULL, 0, fault);
   free(copy);
   return ok;
@@ -445,7 +445,7 @@ static bool tell_end(void *owner) {
 static const struct json_walker teller = {tell, tell_end};
 
 static bool walk(const char *text, struct told *told, struct json_fault *fault) {
-  char *copy = padded(slice_text(text));
+  char *copy = trapped(slice_text(text));
   told->log.len = 0;
   bool ok = json_walk(slice_of(copy, strlen(text)), &teller, told, fault);
   free(copy);

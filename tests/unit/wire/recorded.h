@@ -36,34 +36,66 @@ static inline struct buf recorded_file(const char *path) {
   return content;
 }
 
+/* One walk over the recorded exchanges, those of all providers or of one:
+ *     for (struct recorded_walk w = {.only = "xai"}; recorded_next(&w);) use(w.name, w.file); */
+struct recorded_walk {
+  const char *only;  /* folder of a provider; NULL: all */
+  const char *name;  /* of the exchange's file */
+  struct slice file; /* its bytes, with slack behind, until the next one */
+  unsigned count;    /* so far */
+  DIR *providers, *exchanges;
+  char root[4096], folder[8192];
+  struct buf content;
+};
+
+static inline bool recorded_next_folder(struct recorded_walk *w) {
+  if (w->root[0] == '\0') w->providers = opendir(recorded_path("wire", w->root, sizeof w->root));
+  for (struct dirent *p; w->providers && (p = readdir(w->providers)) != NULL;) {
+    if (p->d_name[0] == '.' || (w->only && strcmp(p->d_name, w->only) != 0)) continue;
+    snprintf(w->folder, sizeof w->folder, "%s/%s", w->root, p->d_name);
+    w->exchanges = opendir(w->folder);
+    if (w->exchanges) return true;
+  }
+  if (w->providers) closedir(w->providers);
+  w->providers = NULL;
+  return false;
+}
+
+static inline bool recorded_next(struct recorded_walk *w) {
+  buf_done(&w->content);
+  while (w->exchanges || recorded_next_folder(w)) {
+    for (struct dirent *x; (x = readdir(w->exchanges)) != NULL;) {
+      if (!slice_ends(slice_text(x->d_name), SLICE(".json"))) continue;
+      char path[16384];
+      snprintf(path, sizeof path, "%s/%s", w->folder, x->d_name);
+      w->name = x->d_name;
+      w->content = recorded_file(path);
+      w->file = buf_view(&w->content);
+      w->count++;
+      return true;
+    }
+    closedir(w->exchanges);
+    w->exchanges = NULL;
+  }
+  return false;
+}
+
 /* Calls `each` for every recorded exchange whose stream_framing is `framing` ("sse", "ndjson", "json-array",
  * "aws-eventstream"), with its file's name and its response body: base64 text for aws-eventstream. Returns how many
  * there were. */
 static inline unsigned recorded_streams(const char *framing, void (*each)(const char *name, struct slice body)) {
   static const char *const framing_path[] = {"stream_framing", NULL}, *const body_path[] = {"response_body", NULL};
-  char root[4096], folder[8192], path[16384];
   unsigned count = 0;
-  DIR *providers = opendir(recorded_path("wire", root, sizeof root));
-  for (struct dirent *provider; providers && (provider = readdir(providers)) != NULL;) {
-    snprintf(folder, sizeof folder, "%s/%s", root, provider->d_name);
-    DIR *exchanges = provider->d_name[0] == '.' ? NULL : opendir(folder);
-    for (struct dirent *exchange; exchanges && (exchange = readdir(exchanges)) != NULL;) {
-      if (!slice_ends(slice_text(exchange->d_name), SLICE(".json"))) continue;
-      snprintf(path, sizeof path, "%s/%s", folder, exchange->d_name);
-      struct buf content = recorded_file(path), body = {0};
-      struct slice named;
-      if (json_plain(json_find(buf_view(&content), framing_path), &named) && slice_eq(named, slice_text(framing))) {
-        struct slice raw = json_find(buf_view(&content), body_path);
-        must(json_unquote(raw, buf_reserve(&body, raw.len), &body.len));
-        each(exchange->d_name, buf_view(&body));
-        count++;
-      }
-      buf_done(&content);
-      buf_done(&body);
-    }
-    if (exchanges) closedir(exchanges);
+  for (struct recorded_walk w = {0}; recorded_next(&w);) {
+    struct slice named;
+    if (!json_plain(json_find(w.file, framing_path), &named) || !slice_eq(named, slice_text(framing))) continue;
+    struct buf body = {0};
+    struct slice raw = json_find(w.file, body_path);
+    must(json_unquote(raw, buf_reserve(&body, raw.len), &body.len));
+    each(w.name, buf_view(&body));
+    buf_done(&body);
+    count++;
   }
-  if (providers) closedir(providers);
   return count;
 }
 
