@@ -2,7 +2,8 @@
 -- directions, thinking = { type = "disabled" }, reasoning_effort, cache counts under prompt_cache_hit_tokens, images
 -- and files refused. From api-docs.deepseek.com (guides/anthropic_api, stored copy of 2026): the Messages API below
 -- /anthropic. Not verified: that it takes the key as Bearer there too (documented for Claude Code in 2025). From
--- users' reports: response_format json_schema is refused.
+-- users' reports: response_format json_schema is refused. From its guide to Chat Prefix Completion: answers are gone on
+-- with only below /beta.
 return {
   api = 1,
   doc = "DeepSeek (api.deepseek.com), Chat Completions, Responses and Messages",
@@ -16,6 +17,7 @@ return {
     reasoning = "thinking",
     efforts = { low = true, medium = true, high = true },
     json_schema = false,
+    prefill = "none",
     drops = { logit_bias = true, seed = true, user = true, n = true, service_tier = true },
   },
   errors = {

@@ -22,6 +22,7 @@ return {
     tool_id_length = 9,
     seed_field = "random_seed",
     stream_usage = false,
+    prefill = "prefix",
     reasoning_history = "none",
     embeddings = "mistral",
     drops = { logit_bias = true, user = true, service_tier = true, stream_options = true },

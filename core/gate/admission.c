@@ -97,6 +97,52 @@ void admission_leave(struct place *p, uint64_t held_ns) {
   if (p != NULL) give_back(p, held_ns);
 }
 
+/* ---- bytes of bodies ------------------------------------------------------------------------------------------ */
+
+void admission_hold_body(struct attempt *a) {
+  if (a->place == NULL) return;
+  a->place_bytes = a->request->body_bytes;
+  place_add(a->place, a->place_bytes);
+}
+
+void admission_hold_answer(struct attempt *a, size_t bytes) {
+  struct admission *of_request = a->request->admission;
+  if (of_request == NULL) return;
+  of_request->team_bytes += bytes;
+  place_add(of_request->waiter.team, bytes);
+  if (a->place == NULL) return;
+  a->place_bytes += bytes;
+  place_add(a->place, bytes);
+}
+
+void admission_drop(struct attempt *a) {
+  if (a->place_bytes > 0) place_drop(a->place, a->place_bytes);
+  a->place_bytes = 0;
+}
+
+void admission_drop_body(struct request *r, struct attempt *a) {
+  struct admission *of_request = r->admission;
+  if (of_request == NULL) return;
+  place_drop(of_request->waiter.team, of_request->team_bytes);
+  of_request->team_bytes = 0;
+  if (a == NULL || a->place_bytes == 0) return;
+  admission_drop(a);
+  if (atomic_load(&queue.waiting) == 0) return;
+  lock_take();
+  serve();
+  lock_drop();
+}
+
+static uint64_t bytes_cap_of(const struct place *p, const struct config *c) {
+  for (uint32_t i = 0; p->kind == PLACE_TEAM && i < c->team_count; i++)
+    if (c->teams[i]->place == p) return c->teams[i]->memory_bytes;
+  for (uint32_t i = 0; p->kind == PLACE_PROVIDER && i < c->provider_count; i++)
+    if (c->providers[i]->place == p) return c->providers[i]->memory_bytes;
+  return 0;
+}
+
+/* ---- caps ----------------------------------------------------------------------------------------------------- */
+
 static uint32_t cap_of(const struct place *p, const struct config *c) {
   if (p->kind == PLACE_PROCESS) return c->admission.in_flight;
   for (uint32_t i = 0; p->kind == PLACE_TEAM && i < c->team_count; i++)
@@ -109,8 +155,10 @@ static uint32_t cap_of(const struct place *p, const struct config *c) {
 void admission_adopt(const struct config *c) {
   if (!c->admission.on && admission_places() == NULL) return;
   lock_take();
-  for (struct place *p = atomic_load(&places); p != NULL; p = p->next)
+  for (struct place *p = atomic_load(&places); p != NULL; p = p->next) {
     atomic_store(&p->cap, c->admission.on ? cap_of(p, c) : PLACES_UNLIMITED);
+    atomic_store(&p->bytes_cap, c->admission.on ? bytes_cap_of(p, c) : 0);
+  }
   if (atomic_load(&queue.waiting) > 0) serve();
   lock_drop();
 }
@@ -128,6 +176,7 @@ static void set_overloaded(const struct request *r, uint64_t wait_ns, enum shed 
       [SHED_QUEUE_FULL] = "as many requests wait as may",
       [SHED_DISPLACED] = "requests of a higher priority have filled the queue",
       [SHED_MEMORY] = "its memory is used up",
+      [SHED_TEAM_MEMORY] = "the bodies of this team's requests fill its share of the memory",
   };
   fault_set(f, FAULT_OVERLOADED, "The gateway is overloaded: %s.", words[why]);
   f->retry_after_s = seconds_for(r, wait_ns);
@@ -320,6 +369,11 @@ bool admission_knock(struct request *r, const struct http_head *head, struct fau
     return false;
   }
   if (caps->memory_bytes > 0) a->promised_bytes = bytes;
+  if (!place_hold(a->waiter.team, bytes)) {
+    set_overloaded(r, place_memory_wait_ns(a->waiter.team), SHED_TEAM_MEMORY, f);
+    return false;
+  }
+  a->team_bytes = bytes;
   return true;
 }
 
@@ -328,10 +382,19 @@ static void body_arrived(struct admission *a) {
   a->promised_bytes = 0;
 }
 
+void admission_stand_by(struct request *r) {
+  struct admission *a = r->admission;
+  if (a == NULL) return;
+  body_arrived(a);
+  if (a->team_bytes == r->body_bytes) return; /* else its length was not announced */
+  place_drop(a->waiter.team, a->team_bytes);
+  place_add(a->waiter.team, a->team_bytes = r->body_bytes);
+}
+
 bool admission_enter(struct request *r) {
   struct admission *a = r->admission;
   if (a == NULL) return true;
-  body_arrived(a);
+  admission_stand_by(r);
   const struct route *route = config_route(r->tenure->generation->config, r->asked.model);
   uint8_t of_route = route != NULL && route->priority != PRIORITY_UNSAID ? route->priority : QUEUE_PRIORITY_DEFAULT;
   a->waiter.priority = priority_of(r, of_route);
@@ -413,6 +476,8 @@ void admission_end(struct request *r) {
     if (granted) let_in(a);
   }
   body_arrived(a);
+  if (a->team_bytes > 0) place_drop(a->waiter.team, a->team_bytes);
+  a->team_bytes = 0;
   if (a->provider != NULL) give_back(a->provider, 0);
   let_out(a);
 }

@@ -8,11 +8,13 @@
 #include "base/clock.h"
 #include "base/must.h"
 #include "base/secret.h"
+#include "gate/estimate.h"
 #include "gate/incoming.h"
 #include "gate/outgoing.h"
 #include "gate/reply.h"
 #include "gate/request.h"
 #include "gate/retry_after.h"
+#include "gate/strict.h"
 
 enum {
   EVENT_BYTES_MAX = 16 << 20,
@@ -51,27 +53,12 @@ static void record(struct attempt *a) {
   struct target_state *s = a->target->state;
   struct target_meter *m = target_meter_of(s, r->gate->worker);
   struct usage *u = &a->reading.usage;
-  enum operation_estimate estimate = operation_row(r->endpoint->operation)->estimate;
-  bool streamed_part = a->reading.content_begun && !a->reading.complete && a->failure != FAILURE_NONE;
-  /* It took the request and began to answer: the prompt is billed, whatever became of the answer. */
-  bool broke_off =
-      a->failure != FAILURE_NONE && a->failure != FAILURE_BAD_ANSWER && !a->reading.failed && a->status / 100 == 2;
-  if (estimate != ESTIMATE_NOTHING && (a->reading.content_begun || broke_off) &&
-      (u->source == USAGE_NONE || streamed_part)) {
-    /* The provider bills what it made whether or not it told: input, and about one token a delta, or four bytes of a
-     * whole answer without what stands around its text: half of a short one. */
-    enum { ENVELOPE_BYTES = 500 };
-    uint64_t bytes = a->held.len > 0 ? a->held.len : a->expected_bytes;
-    uint64_t text_bytes = bytes > 2 * ENVELOPE_BYTES ? bytes - ENVELOPE_BYTES : bytes / 2;
-    uint64_t seen = a->streams ? a->reading.deltas : text_bytes / 4;
-    if (u->source == USAGE_NONE) u->input_tokens = r->asked.prompt_tokens;
-    if (u->output_tokens < seen && estimate == ESTIMATE_ALL) u->output_tokens = seen;
-    u->source = USAGE_ESTIMATED;
-  }
+  estimate_usage(a);
   u->cost_told = u->cost_told && provider_of(a)->adapter->tells_cost;
   a->cost_pico_usd = price_cost_pico_usd(a->target->price, u);
   atomic_fetch_sub_explicit(&s->in_flight, 1, memory_order_relaxed);
   if (a->times.resent) meter_add(&r->gate->meter->possibly_duplicate, 1);
+  admission_drop(a);
   admission_leave(a->place, a->ended_ns - a->started_ns);
   meter_add(&m->attempts, 1);
   meter_add(&m->failures[a->failure], 1);
@@ -130,7 +117,9 @@ static void scrub_cut(const struct attempt *a, char *text, size_t len) {
 
 /* Why it failed, without the provider's key, which providers like to repeat. */
 static void blame(struct attempt *a, enum failure_class why, const char *text) {
-  a->failure = why;
+  /* What becomes of an answer that nobody waits for is not held against who gave it. */
+  bool unheard = a->request->disconnect.left_ns != 0 && !request_is_heard(a->request);
+  a->failure = unheard ? FAILURE_CLIENT_GONE : why;
   size_t len = (size_t)snprintf(a->failure_text, sizeof a->failure_text, "%.199s", text);
   scrub(a, a->failure_text, len);
   scrub_cut(a, a->failure_text, len);
@@ -158,7 +147,7 @@ static void arm(struct attempt *a, uint64_t now);
 
 /* The stream's own end was seen, a good one or the provider's error: what the transport does now does not matter. */
 static bool said_all(const struct attempt *a) {
-  return a->reading.complete || a->reading.failed;
+  return a->reading.complete || a->reading.failed || a->told_end;
 }
 
 void attempt_pause(struct attempt *a) {
@@ -175,7 +164,7 @@ void attempt_resume(struct attempt *a) {
 
 /* ---- clocks ------------------------------------------------------------------------------------------------- */
 
-/* Only who asked for a stream sees a first token; a whole answer may take until timeouts.total. */
+/* Only who asked for a stream sees a first token; whole answers have clocks of their own. */
 static bool awaits_first_token(const struct attempt *a) {
   return a->first_content_ns == 0 && a->request->asked.stream;
 }
@@ -190,8 +179,13 @@ static bool is_delivered(const struct attempt *a) {
 }
 
 static struct clocks_view view_of(const struct attempt *a) {
-  struct clocks_view v = {
-      .calls = a->call != NULL, .awaits_first = awaits_first_token(a), .awaits_next = awaits_next_token(a)};
+  bool whole = a->first_content_ns == 0 && !a->streams;
+  struct clocks_view v = {.calls = a->call != NULL,
+                          .awaits_first = awaits_first_token(a),
+                          .awaits_next = awaits_next_token(a),
+                          .awaits_first_byte = whole && !a->request->asked.stream,
+                          .may_be_whole = whole && !a->request->asked.stream && a->phase <= ATTEMPT_CALLING,
+                          .awaits_bytes = whole && a->phase == ATTEMPT_HEAD};
   if (v.calls) v.phase = upcall_phase(a->call, &v.since_ns);
   return v;
 }
@@ -235,6 +229,7 @@ struct attempt *attempt_new(struct request *r, struct target *t) {
   a->framing = a->crosses ? a->dialect->framing : r->asked.framing;
   bool rewrites = p->adapter->rewrites_request || p->adapter->rewrites_response || p->adapter->rewrites_event;
   a->translated = a->crosses || (rewrites && is_chat(a));
+  recover_prepare(a);
   *r->attempts_end = a;
   r->attempts_end = &a->next;
   timer_init(&a->timer, r->gate->loop, clock_fired, a);
@@ -248,23 +243,13 @@ static void choose_key(struct attempt *a) {
   a->key_index = a->claim.key_index;
 }
 
-/* The route demands it, or the client: a header can only make it stricter. */
-static bool is_strict(const struct request *r) {
-  if (r->route != NULL && r->route->strict) return true;
-  return r->head != NULL && slice_eq_nocase(http_header_of(r->head, SLICE("x-moongate-strict")), SLICE("true"));
-}
-
-static void tell_losses(const struct attempt *a, struct fault *f) {
-  ptrdiff_t comma = slice_find_byte(a->losses, ',');
-  size_t first = comma < 0 ? a->losses.len : (size_t)comma;
-  fault_set(f, FAULT_LOSSY, "strict is on, and %s cannot be given: %.*s.", a->target->name.ptr,
-            (int)(a->losses.len < 240 ? a->losses.len : 240), a->losses.ptr);
-  snprintf(f->param, sizeof f->param, "%.*s", (int)first, a->losses.ptr);
-}
-
 /* The request itself is at fault: no other target of that dialect would take it either. */
 static void refuse(struct attempt *a, const struct fault *f) {
   struct request *r = a->request;
+  if (a->is_hedge || a->resumes) { /* the attempt beside or before it was taken by its target */
+    fail(a, FAILURE_UNTRANSLATABLE, f->text);
+    return;
+  }
   blame(a, FAILURE_INVALID, f->text);
   settle(a, ATTEMPT_FAILED);
   request_refuse(r, f);
@@ -320,8 +305,10 @@ void attempt_start(struct attempt *a) {
   struct fault f = {.code = FAULT_COUNT};
   a->started_ns = clock_ns();
   timeouts_find(r->route, a->target, r->asked.stream, &a->clocks.limits);
+  if (a->resumes) recover_limit(a);
   clocks_start(&a->clocks, a->started_ns);
   retry_count(a);
+  admission_hold_body(a);
   atomic_fetch_add_explicit(&a->target->state->in_flight, 1, memory_order_relaxed);
   if (a->target->price == NULL && a->target->model.len > 0 && r->tenure->generation->config->deny_unpriced) {
     char text[200];
@@ -340,7 +327,7 @@ void attempt_start(struct attempt *a) {
     refuse(a, &f);
     return;
   }
-  if (a->crosses || (p->adapter->rewrites_request && is_chat(a))) {
+  if (a->crosses || a->continues || (p->adapter->rewrites_request && is_chat(a))) {
     enum hook_verdict verdict = hooks_of(a)->build(r->tenure->script, a, &f);
     if (verdict == HOOK_REFUSED && f.code == FAULT_FIELD_INVALID) {
       refuse(a, &f);
@@ -351,9 +338,9 @@ void attempt_start(struct attempt *a) {
       return;
     }
   }
-  if (a->losses.len > 0 && is_strict(r)) {
-    tell_losses(a, &f);
-    refuse(a, &f);
+  if (strict_refuses(a)) {
+    strict_fault(a, &f);
+    fail(a, FAILURE_LOSSY, f.text);
     return;
   }
   outgoing_set_parts(a);
@@ -372,6 +359,7 @@ static void first_content(struct attempt *a) {
   a->first_content_ns = clock_ns();
   clocks_resume(&a->clocks, a->first_content_ns);
   health_content(a);
+  hedge_learn(a);
 }
 
 /* From here on the answer passes by. length NULL: unknown. */
@@ -383,12 +371,13 @@ static void begin_relay(struct attempt *a, const uint64_t *length) {
   a->phase = ATTEMPT_FLOWING;
   arm(a, a->first_content_ns);
   request_attempt_committed(r, a);
-  reply_relay(r, a, length);
+  if (request_is_heard(r)) reply_relay(r, a, length);
 }
 
 static void upcall_head(void *owner, const struct http_head *head) {
   struct attempt *a = owner;
   a->status = head->status;
+  if (a->request->disconnect.reads_on) disconnect_head(a);
   incoming_read_head(a, head);
   enum framing framing = FRAMING_SSE;
   bool may_stream = a->request->asked.stream || (!is_chat(a) && !a->crosses);
@@ -399,6 +388,7 @@ static void upcall_head(void *owner, const struct http_head *head) {
     begin_relay(a, head->body == HTTP_BODY_LENGTH ? &head->body_bytes : NULL);
     return;
   }
+  clocks_bytes(&a->clocks, SLICE(""), loop_now_ns(a->request->gate->loop));
   if (a->streams) stream_init(&a->stream, framing, EVENT_BYTES_MAX);
   else if (head->body == HTTP_BODY_LENGTH && head->body_bytes < ERROR_BODY_BYTES_MAX && head->status < 300)
     a->expected_bytes = (uint32_t)head->body_bytes;
@@ -409,6 +399,11 @@ static enum failure_class class_within(const struct attempt *a, enum failure_cla
   const struct adapter *adapter = provider_of(a)->adapter;
   return failure_classify_inner(a->reading.error_type, a->reading.error_text, adapter->errors, adapter->error_count,
                                 otherwise);
+}
+
+/* A hook says so of a provider's bytes that it cannot read; otherwise it has failed itself. */
+static enum failure_class class_of_hook(const struct fault *f) {
+  return f->code == FAULT_PROVIDER_BROKEN ? FAILURE_BAD_ANSWER : FAILURE_SCRIPT;
 }
 
 /* A whole 2xx answer, judged and delivered. false: the attempt has failed and may be gone. */
@@ -428,15 +423,16 @@ static bool deliver_whole(struct attempt *a, struct slice body) {
   }
   first_content(a);
   struct slice out = body;
-  if (a->crosses || (a->translated && provider_of(a)->adapter->rewrites_response)) {
+  bool changes = a->crosses || (a->translated && provider_of(a)->adapter->rewrites_response);
+  if (changes && request_is_heard(r)) {
     struct fault f = {.code = FAULT_COUNT};
     if (hooks_of(a)->answer(r->tenure->script, a, body, &out, &f) != HOOK_DONE) {
-      fail(a, FAILURE_SCRIPT, f.text);
+      fail(a, class_of_hook(&f), f.text);
       return false;
     }
   }
   request_attempt_committed(r, a);
-  if (r->delivery.exchange != NULL) reply_whole(r, a, out);
+  if (request_is_heard(r)) reply_whole(r, a, out);
   a->phase = ATTEMPT_FLOWING;
   return true;
 }
@@ -463,13 +459,13 @@ static void finish_stream(struct attempt *a) {
   if (a->reading.failed) {
     /* The client has read the provider's own terminal error: nothing is added to it. */
     blame(a, FAILURE_STREAM_ERROR, a->reading.error_text);
-    r->outcome = OUTCOME_FAILED;
-  } else if (a->translated) {
+    if (request_is_heard(r)) r->outcome = OUTCOME_FAILED;
+  } else if (a->translated && request_is_heard(r)) {
     struct buf out = {0};
     struct fault f = {.code = FAULT_COUNT};
     if (hooks_of(a)->finish(r->tenure->script, a, &out, &f) != HOOK_DONE) {
       buf_done(&out);
-      fail(a, FAILURE_SCRIPT, f.text);
+      fail(a, class_of_hook(&f), f.text);
       return;
     }
     request_write(r, buf_view(&out));
@@ -485,7 +481,7 @@ static void commit(struct attempt *a) {
   a->phase = ATTEMPT_FLOWING;
   arm(a, a->first_content_ns);
   request_attempt_committed(r, a);
-  reply_start(r, a);
+  if (request_is_heard(r) && !r->delivery.started) reply_start(r, a);
   request_write(r, buf_view(&a->held));
   buf_done(&a->held);
 }
@@ -547,6 +543,7 @@ static bool pass_event(struct attempt *a, const struct stream_event *e, struct o
 static bool take_event(struct attempt *a, const struct stream_event *e, struct outflow *o) {
   struct reading *seen = &a->reading;
   const struct dialect *d = a->dialect;
+  if (a->told_end) return true;
   if (is_chat(a)) d->read_event(seen, e);
   else operation_read_event(a->request->endpoint->operation, d, &a->request->asked, seen, e);
   if (seen->failed) {
@@ -560,10 +557,10 @@ static bool take_event(struct attempt *a, const struct stream_event *e, struct o
     }
   }
   struct fault f = {.code = FAULT_COUNT};
-  if (!pass_event(a, e, o, &f)) {
+  if (request_is_heard(a->request) && !pass_event(a, e, o, &f)) {
     flush(a, o);
     buf_done(&o->made);
-    fail(a, FAILURE_SCRIPT, f.text);
+    fail(a, class_of_hook(&f), f.text);
     return false;
   }
   seen->deltas += seen->is_content;
@@ -617,6 +614,8 @@ static void upcall_body(void *owner, struct slice bytes) {
     fail(a, FAILURE_BAD_ANSWER, "the error's body is larger than 1 MiB");
     return;
   }
+  clocks_bytes(&a->clocks, bytes, loop_now_ns(a->request->gate->loop));
+  admission_hold_answer(a, bytes.len);
   buf_slice(&a->held, bytes);
   if (a->held.len < RELAY_FROM_BYTES || is_chat(a) || a->crosses || a->status >= 300) return;
   /* Larger than what is worth reading for its usage: a file, most likely. */
@@ -653,11 +652,12 @@ static void upcall_end(void *owner) {
   flush(a, &o);
   buf_done(&o.made);
   struct reading *seen = &a->reading;
-  bool whole = seen->complete || (a->dialect->finish_ends && seen->finish != FINISH_NONE) || !is_chat(a);
+  bool whole = seen->complete || a->told_end || (a->dialect->finish_ends && seen->finish != FINISH_NONE) || !is_chat(a);
   if (verdict == STREAM_BROKEN) whole = false;
   if (a->phase == ATTEMPT_PEEKING) {
     fail(a, FAILURE_BAD_ANSWER, seen->events == 0 ? "an empty stream" : "a stream without content");
   } else if (whole || seen->failed) {
+    if (!a->translated && is_chat(a)) reply_complete_stream(a, verdict == STREAM_EVENT && e.has_data);
     finish_stream(a);
   } else {
     fail(a, FAILURE_RESET, "the stream ended before its terminal event");

@@ -45,11 +45,16 @@ struct attempt {
   enum attempt_phase phase;
   struct target *target;
   struct place *place;       /* at its provider; NULL: no cap */
+  uint64_t place_bytes;      /* of bodies, that count there */
   uint32_t key_index;        /* of the provider's keys */
   struct health_claim claim; /* how it was let in; not made: by nobody yet */
   bool crosses;              /* the provider's API is another one than the client's: bodies are translated */
-  bool translated;           /* that, or the adapter rewrites */
+  bool translated;           /* that, or the adapter rewrites, or it recovers */
+  bool recovers;             /* its stream may break off and be gone on with (gate/recover.h) */
+  bool resumes;              /* it goes on with the stream of one that broke off */
+  bool continues;            /* with the text of that one as the last turn of its request */
   bool strip_usage_event;    /* include_usage was put in for accounting; its chunk is not the client's */
+  bool is_hedge;             /* begun beside a slow one (gate/hedge.h) */
   bool streams;              /* the answer is an event stream */
   bool relays;               /* the answer is bytes that pass on as they come (no chat) */
 
@@ -76,6 +81,7 @@ struct attempt {
   uint32_t expected_bytes;     /* of a whole answer whose length is known; 0: not */
   enum framing framing;        /* in which the provider is asked to stream */
   struct stream_reader stream; /* of its answer */
+  bool told_end;               /* translated: the client has its end; what still comes is not for it */
   bool error_whole;            /* `held` is the provider's error answer, all of it */
   struct buf held;             /* PEEKING: client's bytes so far. Whole answers: the body. Errors: the body */
   struct reading reading;
@@ -93,5 +99,10 @@ void attempt_start(struct attempt *a);
 void attempt_cancel(struct attempt *a, enum failure_class why);
 void attempt_pause(struct attempt *a);
 void attempt_resume(struct attempt *a);
+/* How much of its time lies before end_ns. */
+static inline uint64_t attempt_shared_ns(const struct attempt *a, uint64_t end_ns) {
+  uint64_t to_ns = a->ended_ns < end_ns ? a->ended_ns : end_ns;
+  return to_ns > a->started_ns ? to_ns - a->started_ns : 0;
+}
 
 #endif

@@ -7,8 +7,8 @@
 
 #define MS UINT64_C(1000000)
 
-const struct timeouts timeouts_unsaid = {TIMEOUT_UNSAID, TIMEOUT_UNSAID, TIMEOUT_UNSAID, TIMEOUT_UNSAID,
-                                         TIMEOUT_UNSAID, TIMEOUT_UNSAID, TIMEOUT_UNSAID};
+const struct timeouts timeouts_unsaid = {TIMEOUT_UNSAID, TIMEOUT_UNSAID, TIMEOUT_UNSAID, TIMEOUT_UNSAID, TIMEOUT_UNSAID,
+                                         TIMEOUT_UNSAID, TIMEOUT_UNSAID, TIMEOUT_UNSAID, TIMEOUT_UNSAID};
 
 static const struct {
   const char *name;
@@ -28,6 +28,10 @@ static const struct {
                               "no content for ", " ms"},
     [CLOCK_TOKEN_RATE] = {"min_tokens_per_s", offsetof(struct timeouts, min_tokens_per_s), FAILURE_TOKEN_RATE,
                           "fewer than ", " tokens a second over 10 s"},
+    [CLOCK_FIRST_BYTE] = {"first_byte", offsetof(struct timeouts, first_byte_ms), FAILURE_FIRST_BYTE_TIMEOUT,
+                          "no byte of the answer after ", " ms"},
+    [CLOCK_BETWEEN_BYTES] = {"between_bytes", offsetof(struct timeouts, between_bytes_ms),
+                             FAILURE_BETWEEN_BYTES_TIMEOUT, "no further byte of the answer for ", " ms"},
     [CLOCK_TOTAL] = {"total", offsetof(struct timeouts, total_ms), FAILURE_TOTAL_TIMEOUT,
                      "the answer was not complete after ", " ms"},
 };
@@ -74,6 +78,12 @@ void clocks_content(struct clocks *c, size_t event_bytes, uint64_t now_ns) {
   c->tokens += 1 + (event_bytes - c->shortest_bytes) / 4;
 }
 
+/* Servers send white space ahead of JSON to keep connections open. */
+void clocks_bytes(struct clocks *c, struct slice bytes, uint64_t now_ns) {
+  c->content_ns = now_ns;
+  for (size_t i = 0; i < bytes.len && !c->body_begun; i++) c->body_begun = memchr(" \t\r\n", bytes.ptr[i], 4) == NULL;
+}
+
 void clocks_resume(struct clocks *c, uint64_t now_ns) {
   c->content_ns = c->rate_from_ns = now_ns;
   c->rate_from_tokens = c->tokens;
@@ -94,6 +104,8 @@ static struct clock_due due_now(const struct clocks *c, const struct clocks_view
     sooner(&due, CLOCK_BETWEEN_TOKENS, t->between_tokens_ms, c->content_ns);
     if (t->min_tokens_per_s > 0) sooner(&due, CLOCK_TOKEN_RATE, TOKEN_RATE_WINDOW_MS, c->rate_from_ns);
   }
+  if (v->awaits_first_byte && !c->body_begun) sooner(&due, CLOCK_FIRST_BYTE, t->first_byte_ms, c->started_ns);
+  if (v->awaits_bytes) sooner(&due, CLOCK_BETWEEN_BYTES, t->between_bytes_ms, c->content_ns);
   if (!v->calls) return due;
   if (v->phase == UPCALL_CONNECT) sooner(&due, CLOCK_CONNECT, t->connect_ms, v->since_ns);
   if (v->phase == UPCALL_TLS) sooner(&due, CLOCK_TLS, t->tls_ms, v->since_ns);
@@ -103,8 +115,9 @@ static struct clock_due due_now(const struct clocks *c, const struct clocks_view
 
 struct clock_due clocks_next(const struct clocks *c, const struct clocks_view *v, uint64_t now_ns) {
   struct clock_due due = due_now(c, v);
-  if (!v->calls || v->phase > UPCALL_SEND) return due;
   /* A phase that begins later than now ends no sooner than this. */
+  if (v->may_be_whole) sooner(&due, CLOCK_BETWEEN_BYTES, c->limits.between_bytes_ms, now_ns);
+  if (!v->calls || v->phase > UPCALL_SEND) return due;
   sooner(&due, CLOCK_CONNECT, c->limits.connect_ms, now_ns);
   sooner(&due, CLOCK_TLS, c->limits.tls_ms, now_ns);
   sooner(&due, CLOCK_UPLOAD, c->limits.upload_ms, now_ns);

@@ -6,8 +6,13 @@
  *     ├──────────── first_token (streams) ───────────────┘
  *     └──────────────────────────────── total ─────────────────────────────────┘
  *
- * Only content moves a clock: pings, comments and empty deltas do not. Pure but for the config it reads; one thread an
- * attempt. It does not wait and does not stop anything itself. */
+ *   Of a whole answer, instead of tokens:
+ *     start ─▶ … (waiting) ─▶ head ─▶ byte ─▶ byte … ─▶ end
+ *     │                        └─ between_bytes ─┴─ between_bytes
+ *     └──────────── first_byte (not white space) ┘
+ *
+ * Of a stream only content moves a clock: pings, comments and empty deltas do not. Pure but for the config it reads;
+ * one thread an attempt. It does not wait and does not stop anything itself. */
 #ifndef MOONGATE_GATE_CLOCKS_H
 #define MOONGATE_GATE_CLOCKS_H
 
@@ -26,6 +31,7 @@ struct target;
 struct timeouts {
   uint32_t connect_ms, first_token_ms, between_tokens_ms, total_ms;
   uint32_t tls_ms, upload_ms, min_tokens_per_s;
+  uint32_t first_byte_ms, between_bytes_ms; /* of whole answers */
 };
 
 /* In the timeouts of a route or a model: the next wider one says it. In total_ms of a provider: the default, which is
@@ -46,6 +52,8 @@ enum clock_id {
   CLOCK_FIRST_TOKEN,
   CLOCK_BETWEEN_TOKENS,
   CLOCK_TOKEN_RATE,
+  CLOCK_FIRST_BYTE,
+  CLOCK_BETWEEN_BYTES,
   CLOCK_TOTAL,
   CLOCK_COUNT
 };
@@ -65,9 +73,10 @@ enum { TOKEN_RATE_WINDOW_MS = 10000 };
 struct clocks {
   struct timeouts limits;
   uint64_t started_ns;
-  uint64_t content_ns; /* when content last came, or the client last began to read again */
+  uint64_t content_ns; /* when content, or a byte of a whole answer, last came, or the client began to read again */
   uint64_t rate_from_ns;
   uint64_t tokens, rate_from_tokens; /* of the content that came, about */
+  bool body_begun;                   /* of a whole answer more than white space has come */
   uint32_t shortest_bytes;           /* of an event with content: what an event weighs besides its text */
 };
 
@@ -77,11 +86,16 @@ struct clocks_view {
   enum upcall_phase phase;
   uint64_t since_ns;
   bool awaits_first, awaits_next;
+  bool awaits_first_byte; /* no stream was asked for, and nothing has been delivered */
+  bool may_be_whole;      /* no head yet, and no stream was asked for */
+  bool awaits_bytes;      /* the head of an answer that is no stream has come, its end has not */
 };
 
 void clocks_start(struct clocks *c, uint64_t now_ns);
 /* Content has come: event_bytes of it, 0: of no known shape. */
 void clocks_content(struct clocks *c, size_t event_bytes, uint64_t now_ns);
+/* The head of a whole answer has come (no bytes), or some of its body. */
+void clocks_bytes(struct clocks *c, struct slice bytes, uint64_t now_ns);
 /* The first content has come, or the client reads again: what lies between does not count. */
 void clocks_resume(struct clocks *c, uint64_t now_ns);
 

@@ -73,6 +73,7 @@ static void free_route(struct route *r) {
   mem_free(r->targets);
   mem_free(r->timeouts);
   mem_free(r->retry);
+  mem_free(r->hedge);
   mem_free(r->name);
   mem_free(r->policy);
   mem_free(r);

@@ -1,5 +1,5 @@
 /* config: one loaded configuration, immutable once built; shared by all workers, owned by its generation. Built by
- * main/config.c from the file, completed by script/ from the adapter files. */
+ * main/config_file.c from the file, completed by script/ from the adapter files. */
 #ifndef MOONGATE_GATE_CONFIG_H
 #define MOONGATE_GATE_CONFIG_H
 
@@ -13,10 +13,12 @@
 #include "gate/dialect.h"
 #include "gate/health.h"
 #include "gate/key.h"
+#include "gate/recover.h"
 #include "gate/retry.h"
 #include "gate/retry_budget.h"
 #include "gate/target.h"
 
+struct hedge_rules;
 struct key_state;
 struct provider_state;
 struct secret;
@@ -101,7 +103,8 @@ struct provider {
   const struct value *options; /* for the adapter's setup; NULL: none */
   uint32_t index;              /* in config->providers */
   uint32_t max_in_flight;      /* PLACES_UNLIMITED: no cap */
-  struct place *place;         /* NULL: no cap */
+  uint64_t memory_bytes;       /* of the bodies that are held for it; 0: no cap */
+  struct place *place;         /* NULL: no cap of either */
 };
 
 /* How much may be done at once (gate/admission.h). */
@@ -133,9 +136,13 @@ struct route {
   bool has_policy, has_retry;  /* the policy file has that hook; set by script/ while a generation is built */
   bool refuse_on_script_error; /* default: go on with the builtin order */
   bool strict;                 /* what a translation would lose is refused */
+  bool coalesce;               /* identical requests that run at once share one answer (gate/coalesce.h) */
   struct timeouts *timeouts;   /* NULL: it says none */
   struct retry_rules *retry;   /* NULL: the default */
+  struct hedge_rules *hedge;   /* NULL: none of its requests is hedged */
   struct fallback_list fallbacks[FALLBACK_COUNT];
+  enum recover_mode recover;    /* what is done when a stream breaks off */
+  uint32_t disconnect_drain_ms; /* how long its attempts are read on without a client; 0: they are cancelled */
   uint8_t priority;            /* 0 … 9, or PRIORITY_UNSAID */
   uint32_t queue_ms;           /* its requests may wait for a place; 0: as long as all others */
   uint32_t index;
@@ -170,6 +177,7 @@ struct config {
   uint32_t adapter_count;
   struct route **routes;
   uint32_t route_count;
+  bool coalesces;          /* some route does */
   struct target **targets; /* every target that the config names */
   uint32_t target_count;
   struct key_table *keys; /* NULL: none configured, so loopback only and open */

@@ -79,6 +79,12 @@ FAULT(BETWEEN_TOKENS_TIMEOUT, "between_tokens_timeout", 504, "server_error", "ti
 FAULT(TOO_FEW_TOKENS, "too_few_tokens", 504, "server_error", "timeout_error",
       "The provider's stream was slower than timeouts.min_tokens_per_s.",
       "Try again, or lower timeouts.min_tokens_per_s.")
+FAULT(FIRST_BYTE_TIMEOUT, "first_byte_timeout", 504, "server_error", "timeout_error",
+      "Nothing of the provider's whole answer came within timeouts.first_byte; white space does not count.",
+      "Try again, ask for a stream, or raise timeouts.first_byte for models that think for long.")
+FAULT(BETWEEN_BYTES_TIMEOUT, "between_bytes_timeout", 504, "server_error", "timeout_error",
+      "The provider's whole answer stood still for timeouts.between_bytes behind its head.",
+      "Try again, or raise timeouts.between_bytes.")
 FAULT(TOTAL_TIMEOUT, "total_timeout", 504, "server_error", "timeout_error",
       "The provider's answer was not complete within timeouts.total.", "Try again, or raise timeouts.total.")
 FAULT(PROVIDER_BROKEN, "provider_broken", 502, "server_error", "api_error",

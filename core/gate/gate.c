@@ -116,10 +116,15 @@ struct gate *gate_new(struct loop *l, unsigned worker, struct trace_log *traces)
   list_init(&g->tenures);
   list_init(&g->requests);
   list_init(&g->decided);
+  list_init(&g->woken);
   return g;
 }
 
 void gate_let_go(struct gate *g) {
+  for (struct link *at = g->requests.next, *next; at != &g->requests; at = next) {
+    next = at->next;
+    disconnect_cut(list_item(at, struct request, link));
+  }
   if (g->tenure == NULL) return;
   health_checks_stop(g->tenure->checks);
   g->tenure->checks = NULL;
@@ -129,7 +134,7 @@ void gate_let_go(struct gate *g) {
 }
 
 void gate_free(struct gate *g) {
-  must(list_empty(&g->requests) && list_empty(&g->tenures) && list_empty(&g->decided));
+  must(list_empty(&g->requests) && list_empty(&g->tenures) && list_empty(&g->decided) && list_empty(&g->woken));
   buf_done(&g->headers);
   buf_done(&g->body);
   buf_done(&g->line);

@@ -37,6 +37,7 @@ struct gate {
   struct link tenures;   /* all of them */
   struct link requests;  /* all that have not ended */
   uint32_t request_count;
+  struct link woken;              /* audiences of shared answers: gate/gathering.c, under its lock */
   struct link decided;            /* requests that waited and are to be told: gate/admission.c, under its lock */
   bool draining;                  /* readiness is off; new requests are answered, with connection: close */
   struct buf headers, body, line; /* scratch, reused: valid until the next use within this worker */

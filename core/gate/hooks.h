@@ -19,7 +19,7 @@ enum hook_verdict {
   HOOK_DONE,
   HOOK_ABSENT,  /* nothing there, or it returned nothing: the builtin way */
   HOOK_WAITING, /* route and retry only: request_resumed(r) is called later, once */
-  HOOK_REFUSED, /* f says no: gw.refuse, or a body that cannot be carried */
+  HOOK_REFUSED, /* f says no: gw.refuse, a body that cannot be carried, an answer that cannot be read */
   HOOK_FAILED   /* the script failed; it is logged; f holds what a client may read */
 };
 
@@ -42,6 +42,9 @@ struct hooks {
   /* A provider's error answer → the client's dialect: *status and *out. */
   enum hook_verdict (*error)(struct script *s, struct attempt *a, struct slice body, unsigned *status,
                              struct slice *out, struct fault *f);
+  /* The stream of `a` has broken off after its content began: HOOK_DONE where another attempt may go on with what was
+   * said, HOOK_ABSENT where none may. */
+  enum hook_verdict (*recover)(struct script *s, struct attempt *a);
   /* The stream of `a` has begun: no attempt follows, and the request's body goes after this call. */
   void (*drop_body)(struct script *s, struct attempt *a);
   /* Ends whatever the script keeps for it: suspended coroutines, stream translators. */

@@ -1,5 +1,6 @@
-/* key: virtual keys and teams: who may, and who pays. Keys are kept as keyed digests only; a look-up costs one digest
- * and one constant-time comparison, whether the key exists or not. Immutable once built; any thread. */
+/* key: virtual keys and teams: who may, and who pays. Keys are kept as keyed digests only. A look-up costs one digest
+ * of what came, and constant-time comparisons with those keys whose places in the table that digest meets: its time
+ * tells nothing about the secrets (tests/bench/keys.c). Immutable once built; any thread. */
 #ifndef MOONGATE_GATE_KEY_H
 #define MOONGATE_GATE_KEY_H
 
@@ -14,6 +15,7 @@ struct place;
 struct team {
   char *name;
   uint32_t max_in_flight; /* PLACES_UNLIMITED: no cap */
+  uint64_t memory_bytes;  /* of its requests' bodies; 0: no cap */
   struct place *place;
 };
 

@@ -17,7 +17,7 @@ enum { ROUTES_MAX = 512, SCRIPT_COUNTERS_MAX = 256 };
 
 struct route_meter {
   char *route;
-  _Atomic uint64_t requests[OUTCOME_COUNT];
+  _Atomic uint64_t requests[OUTCOME_COUNT], hedges[HEDGE_END_COUNT];
   struct histogram duration;
   struct route_meter *next;
 };
@@ -84,6 +84,10 @@ void meter_request(struct meter *m, struct slice route, enum outcome o, uint64_t
   histogram_add(&m->overhead, overhead_bounds_us, overhead_us);
 }
 
+void meter_hedge(struct meter *m, struct slice route, enum hedge_end end) {
+  meter_add(&route_meter_of(m, route)->hedges[end], 1);
+}
+
 void meter_script_count(struct slice name, uint64_t n) {
   unsigned count = atomic_load_explicit(&script_counter_count, memory_order_acquire);
   for (unsigned i = 0; i < count; i++) {
@@ -143,10 +147,16 @@ enum metric_id {
   M_RETRIES,
   M_RETRIES_DENIED,
   M_POSSIBLY_DUPLICATE,
+  M_COALESCED,
+  M_HEDGES,
+  M_DISCONNECTS,
+  M_RECOVERIES,
+  M_RECOVERED,
   M_SHED,
   M_QUEUED,
   M_QUEUE_WAIT,
   M_PLACES,
+  M_BODIES,
   M_COUNT
 };
 
@@ -212,13 +222,28 @@ static const struct metric metrics[M_COUNT] = {
     [M_POSSIBLY_DUPLICATE] = {"moongate_possibly_duplicate_total", "counter", "",
                               "Requests sent again after one was lost that the provider had received whole: it may "
                               "bill both."},
+    [M_HEDGES] = {"moongate_hedges_total", "counter", "route, result",
+                  "Second attempts beside slow ones, of routes that had any: won (delivered), lost (the first attempt "
+                  "was), failed (neither was); and denied: not sent, because hedge.max_extra was used up."},
+    [M_COALESCED] = {"moongate_coalesced_total", "counter", "",
+                     "Requests that waited for the answer of an identical one instead of asking a provider."},
+    [M_DISCONNECTS] = {"moongate_disconnects_total", "counter", "end",
+                       "Requests whose client left after an attempt had begun, by what became of it: cancelled; drained "
+                       "(read on to its end); cut (read on until the time was over); shared (it went on for "
+                       "other clients)."},
+    [M_RECOVERIES] = {"moongate_recoveries_total", "counter", "",
+                      "Answers that broke off and were gone on with by another attempt (`recover`)."},
+    [M_RECOVERED] = {"moongate_recoveries_succeeded_total", "counter", "",
+                     "Requests of which the answer became complete that way."},
     [M_SHED] = {"moongate_shed_total", "counter", "reason",
                 "Requests turned away although nothing was wrong with them: queue_full, queue_timeout, displaced (by a "
-                "higher priority), memory."},
+                "higher priority), memory, team_memory."},
     [M_QUEUED] = {"moongate_queue_length", "gauge", "", "Requests that wait for a place."},
     [M_QUEUE_WAIT] = {"moongate_queue_wait_seconds", "histogram", "", "How long those that waited did."},
     [M_PLACES] = {"moongate_places_in_use", "gauge", "scope, name",
                   "Requests (of the process, a team) and attempts (at a provider) that count against a cap now."},
+    [M_BODIES] = {"moongate_bodies_bytes", "gauge", "scope, name",
+                  "Bodies that are held for a team or at a provider, against their `memory`."},
 };
 
 static void head(struct buf *out, enum metric_id id) {
@@ -273,7 +298,7 @@ static uint64_t get(const _Atomic uint64_t *counter) {
 }
 
 struct merged {
-  uint64_t requests[OUTCOME_COUNT], buckets[HISTOGRAM_BUCKETS], count, sum_us;
+  uint64_t requests[OUTCOME_COUNT], hedges[HEDGE_END_COUNT], buckets[HISTOGRAM_BUCKETS], count, sum_us;
 };
 
 static void merge_histogram(struct merged *into, const struct histogram *h) {
@@ -291,6 +316,7 @@ static struct merged merge_route(struct slice route) {
          r = r->next) {
       if (!slice_eq(slice_text(r->route), route)) continue;
       for (unsigned o = 0; o < OUTCOME_COUNT; o++) sum.requests[o] += get(&r->requests[o]);
+      for (unsigned i = 0; i < HEDGE_END_COUNT; i++) sum.hedges[i] += get(&r->hedges[i]);
       merge_histogram(&sum, &r->duration);
     }
   }
@@ -320,6 +346,18 @@ static void route_requests(struct buf *out, struct slice route) {
     series(out, M_REQUESTS, "{");
     label(out, "route", route);
     buf_fill(out, ",outcome=\"%s\"} %llu\n", outcome_name(o), (unsigned long long)sum.requests[o]);
+  }
+}
+
+static void route_hedges(struct buf *out, struct slice route) {
+  static const char *const ends[HEDGE_END_COUNT] = {"won", "lost", "failed", "denied"};
+  struct merged sum = merge_route(route);
+  uint64_t all = 0;
+  for (unsigned i = 0; i < HEDGE_END_COUNT; i++) all += sum.hedges[i];
+  for (unsigned i = 0; all > 0 && i < HEDGE_END_COUNT; i++) {
+    series(out, M_HEDGES, "{");
+    label(out, "route", route);
+    buf_fill(out, ",result=\"%s\"} %llu\n", ends[i], (unsigned long long)sum.hedges[i]);
   }
 }
 
@@ -454,20 +492,32 @@ static void worker_sum(struct buf *out, enum metric_id id, size_t member, uint64
   buf_fill(out, " %lld\n", (long long)sum);
 }
 
+static void labelled_sum(struct buf *out, enum metric_id id, const char *name, const char *value, size_t member) {
+  uint64_t sum = 0;
+  for (unsigned w = 0; w < METER_WORKERS_MAX; w++) {
+    struct meter *m = atomic_load_explicit(&shards[w], memory_order_acquire);
+    if (m != NULL) sum += get((const _Atomic uint64_t *)(const void *)((const char *)m + member));
+  }
+  series(out, id, "{");
+  label(out, name, slice_text(value));
+  buf_fill(out, "} %llu\n", (unsigned long long)sum);
+}
+
 static void retries_text(struct buf *out) {
   head(out, M_RETRIES);
-  for (enum retry_step step = RETRY_NEXT; step < RETRY_STEP_COUNT; step++) {
-    uint64_t sum = 0;
-    for (unsigned w = 0; w < METER_WORKERS_MAX; w++) {
-      struct meter *m = atomic_load_explicit(&shards[w], memory_order_acquire);
-      if (m != NULL) sum += get(&m->retries[step]);
-    }
-    series(out, M_RETRIES, "{");
-    label(out, "kind", slice_text(retry_step_name(step)));
-    buf_fill(out, "} %llu\n", (unsigned long long)sum);
-  }
+  for (enum retry_step step = RETRY_NEXT; step < RETRY_STEP_COUNT; step++)
+    labelled_sum(out, M_RETRIES, "kind", retry_step_name(step), offsetof(struct meter, retries[step]));
   worker_sum(out, M_RETRIES_DENIED, offsetof(struct meter, retries_denied), 0);
   worker_sum(out, M_POSSIBLY_DUPLICATE, offsetof(struct meter, possibly_duplicate), 0);
+  worker_sum(out, M_COALESCED, offsetof(struct meter, coalesced), 0);
+}
+
+static void disconnects_text(struct buf *out) {
+  head(out, M_DISCONNECTS);
+  for (enum disconnect_end end = 0; end < DISCONNECT_END_COUNT; end++)
+    labelled_sum(out, M_DISCONNECTS, "end", disconnect_end_name(end), offsetof(struct meter, disconnects[end]));
+  worker_sum(out, M_RECOVERIES, offsetof(struct meter, recoveries), 0);
+  worker_sum(out, M_RECOVERED, offsetof(struct meter, recoveries_succeeded), 0);
 }
 
 static void admission_text(struct buf *out) {
@@ -476,6 +526,7 @@ static void admission_text(struct buf *out) {
       [SHED_QUEUE_TIMEOUT] = "queue_timeout",
       [SHED_DISPLACED] = "displaced",
       [SHED_MEMORY] = "memory",
+      [SHED_TEAM_MEMORY] = "team_memory",
   };
   static const char *const scopes[] = {
       [PLACE_PROCESS] = "process", [PLACE_TEAM] = "team", [PLACE_PROVIDER] = "provider"};
@@ -501,6 +552,14 @@ static void admission_text(struct buf *out) {
     label(out, "scope", slice_text(scopes[p->kind]));
     label(out, "name", slice_text(p->name));
     buf_fill(out, "} %u\n", atomic_load(&p->in_use));
+  }
+  head(out, M_BODIES);
+  for (const struct place *p = admission_places(); p != NULL; p = p->next) {
+    if (p->kind == PLACE_PROCESS || *p->name == '\0') continue;
+    series(out, M_BODIES, "{");
+    label(out, "scope", slice_text(scopes[p->kind]));
+    label(out, "name", slice_text(p->name));
+    buf_fill(out, "} %llu\n", (unsigned long long)atomic_load(&p->bytes));
   }
 }
 
@@ -544,6 +603,9 @@ void meter_write(struct buf *out) {
   }
   worker_sum(out, M_TRACE_DROPPED, offsetof(struct meter, trace_dropped), get(&meter_trace_lost));
   retries_text(out);
+  head(out, M_HEDGES);
+  each_route(out, route_hedges);
+  disconnects_text(out);
   admission_text(out);
 }
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "gate/disconnect.h"
 #include "gate/retry.h"
 
 enum outcome { OUTCOME_OK, OUTCOME_REFUSED, OUTCOME_FAILED, OUTCOME_CLIENT_GONE, OUTCOME_COUNT };
@@ -23,7 +24,10 @@ struct histogram {
 };
 
 /* Why a request was turned away although nothing was wrong with it (gate/admission.h). */
-enum shed { SHED_QUEUE_FULL, SHED_QUEUE_TIMEOUT, SHED_DISPLACED, SHED_MEMORY, SHED_COUNT };
+enum shed { SHED_QUEUE_FULL, SHED_QUEUE_TIMEOUT, SHED_DISPLACED, SHED_MEMORY, SHED_TEAM_MEMORY, SHED_COUNT };
+
+/* What became of a hedge (gate/hedge.h): delivered; the first attempt was; neither; or never sent, for the budget. */
+enum hedge_end { HEDGE_WON, HEDGE_LOST, HEDGE_FAILED, HEDGE_DENIED, HEDGE_END_COUNT };
 
 struct route_meter; /* of one route on one worker */
 
@@ -32,13 +36,15 @@ struct meter { /* one worker's shard */
   _Atomic uint64_t attempts_beyond_first, fallbacks, script_failures, script_kills, trace_dropped, streams;
   _Atomic int64_t in_flight, connections;
   _Atomic uint64_t shed[SHED_COUNT];
-  _Atomic uint64_t retries[RETRY_STEP_COUNT], retries_denied, possibly_duplicate;
+  _Atomic uint64_t retries[RETRY_STEP_COUNT], retries_denied, possibly_duplicate, coalesced;
+  _Atomic uint64_t disconnects[DISCONNECT_END_COUNT], recoveries, recoveries_succeeded;
   struct histogram overhead, queue_wait;
   _Atomic(struct route_meter *) routes; /* list */
 };
 
 struct meter *meter_new(unsigned worker); /* registered for the reader; lives as long as the process */
 void meter_request(struct meter *m, struct slice route, enum outcome o, uint64_t total_us, uint64_t overhead_us);
+void meter_hedge(struct meter *m, struct slice route, enum hedge_end end);
 void histogram_add(struct histogram *h, const uint64_t *bounds_us, uint64_t value_us);
 static inline void meter_add(_Atomic uint64_t *counter, uint64_t n) {
   /* Only this thread writes: a plain add, atomic only towards the reader. */

@@ -104,8 +104,7 @@ static void put_client_headers(struct buf *out, const struct request *r, const s
   }
 }
 
-/* Of a connection (RFC 9110 7.6.1), of this gateway, or a credential: never goes on. */
-static bool stays_here(const struct http_head *head, struct slice name) {
+bool outgoing_stays_here(const struct http_head *head, struct slice name) {
   static const struct slice names[] = {SLICE_INIT("accept-encoding"),
                                        SLICE_INIT("api-key"),
                                        SLICE_INIT("authorization"),
@@ -143,7 +142,7 @@ static bool stays_here(const struct http_head *head, struct slice name) {
 static void put_raw_headers(struct buf *out, const struct request *r, const struct adapter *adapter) {
   for (unsigned i = 0; r->head != NULL && i < r->head->header_count; i++) {
     const struct http_header *h = &r->head->headers[i];
-    if (!stays_here(r->head, h->name)) put_line(out, h->name, h->value);
+    if (!outgoing_stays_here(r->head, h->name)) put_line(out, h->name, h->value);
   }
   struct slice lines = slice_text(adapter->headers);
   while (lines.len > 0) {

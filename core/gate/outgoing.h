@@ -11,5 +11,7 @@ bool outgoing_set_path(struct attempt *a, struct fault *f);
 struct slice outgoing_headers(struct attempt *a);
 /* Sets a->parts: what a hook built, or the client's bytes with their splices. */
 void outgoing_set_parts(struct attempt *a);
+/* A client's header that never goes on: of a connection (RFC 9110 7.6.1), of this gateway, or a credential. */
+bool outgoing_stays_here(const struct http_head *head, struct slice name);
 
 #endif

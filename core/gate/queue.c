@@ -7,7 +7,14 @@
 
 /* ---- places ------------------------------------------------------------------------------------------------- */
 
+static bool is_heavy(const struct place *p) {
+  uint64_t cap = atomic_load_explicit(&p->bytes_cap, memory_order_relaxed);
+  return cap > 0 && atomic_load_explicit(&p->bytes, memory_order_relaxed) >= cap;
+}
+
 bool place_take(struct place *p) {
+  /* A team's bytes are refused where they come in; here it would wait for itself. */
+  if (p->kind == PLACE_PROVIDER && is_heavy(p)) return false;
   uint32_t used = atomic_load(&p->in_use);
   while (used < atomic_load(&p->cap))
     if (atomic_compare_exchange_weak(&p->in_use, &used, used + 1)) return true;
@@ -16,6 +23,27 @@ bool place_take(struct place *p) {
 
 bool place_is_full(const struct place *p) {
   return atomic_load(&p->in_use) >= atomic_load(&p->cap);
+}
+
+bool place_hold(struct place *p, uint64_t bytes) {
+  uint64_t cap = atomic_load_explicit(&p->bytes_cap, memory_order_relaxed);
+  uint64_t held = atomic_fetch_add_explicit(&p->bytes, bytes, memory_order_relaxed) + bytes;
+  if (cap == 0 || held <= cap) return true;
+  place_drop(p, bytes);
+  return false;
+}
+
+void place_add(struct place *p, uint64_t bytes) {
+  atomic_fetch_add_explicit(&p->bytes, bytes, memory_order_relaxed);
+}
+
+void place_drop(struct place *p, uint64_t bytes) {
+  must(atomic_fetch_sub_explicit(&p->bytes, bytes, memory_order_relaxed) >= bytes);
+}
+
+uint64_t place_memory_wait_ns(const struct place *p) {
+  uint32_t used = atomic_load(&p->in_use);
+  return atomic_load_explicit(&p->held_ns, memory_order_relaxed) * (p->waiting + 1u) / (used > 0 ? used : 1);
 }
 
 void place_leave(struct place *p, uint64_t held_ns) {
@@ -95,6 +123,7 @@ struct waiter *queue_last_below(struct queue *q, uint8_t priority) {
 
 static uint64_t wait_at(const struct place *p) {
   uint32_t cap = atomic_load(&p->cap);
+  if (p->kind == PLACE_PROVIDER && is_heavy(p)) return place_memory_wait_ns(p);
   if (!place_is_full(p) || cap == 0) return 0;
   return atomic_load_explicit(&p->held_ns, memory_order_relaxed) * (p->waiting + 1u) / cap;
 }

@@ -24,17 +24,26 @@ struct place {
   char *name; /* of the team or the provider */
   enum place_kind kind;
   _Atomic uint32_t in_use, cap;
-  _Atomic uint64_t held_ns; /* moving average of how long one is held; 0: not measured yet */
-  uint64_t tag;             /* of the team's last waiter */
-  uint32_t waiting;         /* who wait and could use it */
-  struct place *next;       /* of the caller's list */
+  _Atomic uint64_t bytes;     /* of bodies that are held for it */
+  _Atomic uint64_t bytes_cap; /* 0: none */
+  _Atomic uint64_t held_ns;   /* moving average of how long one is held; 0: not measured yet */
+  uint64_t tag;               /* of the team's last waiter */
+  uint32_t waiting;           /* who wait and could use it */
+  struct place *next;         /* of the caller's list */
 };
 
-/* One of it, if there is one. Any thread. */
+/* One of it, if there is one; of a provider, only while it holds fewer bytes than its cap. Any thread. */
 bool place_take(struct place *p);
 /* Gives it back. held_ns: how long it was held; 0: it was not used, and is not measured. Any thread. */
 void place_leave(struct place *p, uint64_t held_ns);
 bool place_is_full(const struct place *p);
+/* Bytes that are held for it from now on. false: that would be more than its cap, and they are not. Any thread. */
+bool place_hold(struct place *p, uint64_t bytes);
+/* The same whatever its cap: they are here. */
+void place_add(struct place *p, uint64_t bytes);
+void place_drop(struct place *p, uint64_t bytes);
+/* How long until one of its holders gives its bytes back, by what was measured; 0: not measured. */
+uint64_t place_memory_wait_ns(const struct place *p);
 
 struct waiter {
   struct link link;

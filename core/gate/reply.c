@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "gate/failure.h"
+#include "gate/strict.h"
 
 /* The lines that every answer has. */
 static struct buf *begin(struct request *r) {
@@ -20,6 +21,13 @@ static struct buf *begin(struct request *r) {
   }
   buf_slice(h, SLICE("\r\n"));
   return h;
+}
+
+/* Of ready headers: what begin did not write. */
+static struct slice shared_lines(const struct request *r, const struct buf *h) {
+  size_t of_id = SLICE(": ").len + REQUEST_ID_BYTES + SLICE("\r\n").len, own = SLICE("x-request-id").len + of_id;
+  if (r->dialect->request_id_header.len > 0) own += r->dialect->request_id_header.len + of_id;
+  return slice_from(buf_view(h), own);
 }
 
 static void put_attempts(struct buf *h, const struct request *r, const struct attempt *a) {
@@ -44,6 +52,7 @@ static void put_content_type(struct buf *h, struct slice type) {
 
 static void send_whole(struct request *r, unsigned status, const struct buf *headers, struct slice body) {
   struct iovec part = {(char *)body.ptr, body.len};
+  if (r->delivery.exchange == NULL) return; /* others were told */
   r->status = (uint16_t)status;
   r->delivery.ended = true;
   exchange_reply(r->delivery.exchange, status, buf_view(headers), &part, body.len > 0);
@@ -54,6 +63,7 @@ void reply_whole(struct request *r, struct attempt *a, struct slice body) {
   bool is_ours = a->translated || a->content_type.len == 0;
   if (!is_ours || body.len > 0) put_content_type(h, is_ours ? SLICE("application/json") : a->content_type);
   put_attempts(h, r, a);
+  if (r->coalesced != NULL) coalesce_whole(r, a->status, shared_lines(r, h), body);
   send_whole(r, a->status, h, body);
 }
 
@@ -63,6 +73,8 @@ void reply_start(struct request *r, struct attempt *a) {
                                                                 : a->content_type);
   buf_slice(h, SLICE("cache-control: no-cache, no-transform\r\nx-accel-buffering: no\r\n"));
   put_attempts(h, r, a);
+  if (r->coalesced != NULL) coalesce_begin(r, a->status, shared_lines(r, h), false);
+  if (r->delivery.exchange == NULL) return;
   r->status = a->status;
   r->delivery.started = true;
   exchange_start(r->delivery.exchange, a->status, buf_view(h));
@@ -72,6 +84,8 @@ void reply_relay(struct request *r, struct attempt *a, const uint64_t *length) {
   struct buf *h = begin(r);
   if (a->content_type.len > 0) put_content_type(h, a->content_type);
   put_attempts(h, r, a);
+  if (r->coalesced != NULL) coalesce_begin(r, a->status, shared_lines(r, h), true);
+  if (r->delivery.exchange == NULL) return;
   r->status = a->status;
   r->delivery.started = true;
   if (length != NULL) exchange_start_sized(r->delivery.exchange, a->status, buf_view(h), *length);
@@ -129,9 +143,16 @@ void reply_stream_fault(struct request *r) {
     return;
   }
   body->len = 0;
-  r->dialect->put_stream_fault(body, &r->fault, r->asked.framing, slice_of(r->id, REQUEST_ID_BYTES));
+  struct stream_place at = {r->asked.framing, r->delivery.next_number};
+  r->dialect->put_stream_fault(body, &r->fault, &at, slice_of(r->id, REQUEST_ID_BYTES));
   exchange_write(r->delivery.exchange, buf_view(body));
   request_end(r);
+}
+
+void reply_complete_stream(struct attempt *a, bool is_open) {
+  if (a->stream.framing != FRAMING_SSE) return;
+  if (is_open) request_write(a->request, SLICE("\n\n"));
+  if (!a->reading.complete && !a->reading.failed) request_write(a->request, a->dialect->stream_end);
 }
 
 void reply_provider_error(struct request *r, struct attempt *a) {
@@ -153,7 +174,29 @@ void reply_provider_error(struct request *r, struct attempt *a) {
   struct buf *h = begin(r);
   put_content_type(h, as_came && a->content_type.len > 0 ? a->content_type : SLICE("application/json"));
   put_attempts(h, r, a);
+  if (r->coalesced != NULL) coalesce_whole(r, status, shared_lines(r, h), body);
   send_whole(r, status, h, body);
+}
+
+/* x-moongate-coalesced, and what the leader's client was told of the answer. */
+static struct buf *begin_follow(struct request *r, const char *leader_id, struct slice lines) {
+  struct buf *h = begin(r);
+  buf_slice(h, SLICE("x-moongate-coalesced: "));
+  buf_append(h, leader_id, REQUEST_ID_BYTES);
+  buf_slice(h, SLICE("\r\n"));
+  buf_slice(h, lines);
+  return h;
+}
+
+void reply_follow_whole(struct request *r, const char *leader_id, unsigned status, struct slice lines,
+                        struct slice body) {
+  send_whole(r, status, begin_follow(r, leader_id, lines), body);
+}
+
+void reply_follow_start(struct request *r, const char *leader_id, unsigned status, struct slice lines) {
+  r->status = (uint16_t)status;
+  r->delivery.started = true;
+  exchange_start(r->delivery.exchange, status, buf_view(begin_follow(r, leader_id, lines)));
 }
 
 void reply_fault_of(const struct attempt *a, struct fault *out) {
@@ -169,6 +212,10 @@ void reply_fault_of(const struct attempt *a, struct fault *out) {
   case FAILURE_FIRST_TOKEN_TIMEOUT: fault_set(out, FAULT_FIRST_TOKEN_TIMEOUT, "%s: %s.", who, a->failure_text); break;
   case FAILURE_IDLE_TIMEOUT: fault_set(out, FAULT_BETWEEN_TOKENS_TIMEOUT, "%s: %s.", who, a->failure_text); break;
   case FAILURE_TOKEN_RATE: fault_set(out, FAULT_TOO_FEW_TOKENS, "%s: %s.", who, a->failure_text); break;
+  case FAILURE_FIRST_BYTE_TIMEOUT: fault_set(out, FAULT_FIRST_BYTE_TIMEOUT, "%s: %s.", who, a->failure_text); break;
+  case FAILURE_BETWEEN_BYTES_TIMEOUT:
+    fault_set(out, FAULT_BETWEEN_BYTES_TIMEOUT, "%s: %s.", who, a->failure_text);
+    break;
   case FAILURE_TOTAL_TIMEOUT: fault_set(out, FAULT_TOTAL_TIMEOUT, "%s: %s.", who, a->failure_text); break;
   case FAILURE_CONNECT:
   case FAILURE_TLS:
@@ -176,6 +223,7 @@ void reply_fault_of(const struct attempt *a, struct fault *out) {
     break;
   case FAILURE_REDIRECT: fault_set(out, FAULT_PROVIDER_REDIRECT, "%s answered with status %u.", who, a->status); break;
   case FAILURE_UNTRANSLATABLE: fault_set(out, FAULT_FIELD_INVALID, "%s: %s", who, a->failure_text); break;
+  case FAILURE_LOSSY: strict_fault(a, out); break;
   case FAILURE_UNPRICED: fault_set(out, FAULT_MODEL_UNPRICED, "%s", a->failure_text); break;
   case FAILURE_SCRIPT: fault_set(out, FAULT_SCRIPT_FAILED, "The adapter of %s failed.", who); break;
   case FAILURE_STREAM_ERROR: fault_set(out, FAULT_PROVIDER_FAILED, "%s: %s.", who, a->failure_text); break;

@@ -12,6 +12,7 @@
 #include "gate/provider_choice.h"
 #include "gate/reply.h"
 #include "gate/signature.h"
+#include "gate/strict.h"
 
 struct request *request_new(struct gate *g, struct exchange *x, const struct http_head *head,
                             const struct endpoint *endpoint) {
@@ -55,21 +56,26 @@ static void end_if_over(struct request *r) {
   if (r->delivery.exchange != NULL || attempts_run(r)) return;
   admission_end(r);
   retry_end(r);
+  hedge_end(r);
+  if (r->coalesced != NULL) coalesce_end(r);
+  disconnect_end(r);
+  recover_end(r);
   struct gate *g = r->gate;
   r->phase = REQUEST_ENDED;
-  r->ended_ns = clock_ns();
-  uint64_t total_us = (r->ended_ns - r->opened_ns) / 1000, waited_us = 0;
+  r->ended_ns = r->disconnect.left_ns != 0 ? r->disconnect.left_ns : clock_ns();
+  uint64_t total_us = (r->ended_ns - r->opened_ns) / 1000, waited_us = r->followed_ns / 1000;
   for (struct attempt *a = r->attempts; a != NULL; a = a->next) {
     r->cost_pico_usd += a->cost_pico_usd;
-    if (a->ended_ns > a->started_ns) waited_us += (a->ended_ns - a->started_ns) / 1000;
+    waited_us += attempt_shared_ns(a, r->ended_ns) / 1000;
     if (a->number > 1) meter_add(&g->meter->attempts_beyond_first, 1);
     buf_done(&a->held);
   }
+  waited_us -= hedge_overlap_ns(r) / 1000;
   if (r->source != NULL) {
     r->usage = r->source->reading.usage;
     r->losses = r->source->losses;
   }
-  if (r->source != NULL && r->source->target != r->plan[0]) meter_add(&g->meter->fallbacks, 1);
+  if (r->source != NULL && (r->source->target != r->plan[0] || r->source->resumes)) meter_add(&g->meter->fallbacks, 1);
   meter_request(g->meter, r->route_name, r->outcome, total_us, total_us > waited_us ? total_us - waited_us : 0);
   if (g->traces != NULL) {
     g->line.len = 0;
@@ -97,7 +103,9 @@ void request_refused_below(struct request *r, const struct fault *f) {
 
 void request_closed(struct request *r, enum exchange_end why) {
   struct delivery *d = &r->delivery;
-  d->sent_bytes = exchange_sent_bytes(d->exchange);
+  struct exchange *x = d->exchange;
+  d->sent_bytes = exchange_sent_bytes(x);
+  bool goes_on = r->coalesced != NULL && coalesce_left(r, x);
   d->exchange = NULL;
   r->head = NULL;
   r->body = slice_of(NULL, 0);
@@ -106,8 +114,8 @@ void request_closed(struct request *r, enum exchange_end why) {
   } else if (why != EXCHANGE_FINISHED) {
     r->outcome = OUTCOME_CLIENT_GONE;
     r->status = 499;
-    for (struct attempt *a = r->attempts; a != NULL; a = a->next)
-      if (a->phase < ATTEMPT_DONE) attempt_cancel(a, FAILURE_CLIENT_GONE);
+    if (goes_on) r->disconnect.left_ns = clock_ns();
+    else disconnect_begin(r, x);
   }
   end_if_over(r);
 }
@@ -121,6 +129,7 @@ void request_refuse(struct request *r, const struct fault *f) {
   r->refused = true;
   if (d->exchange == NULL) return;
   must(!d->ended);
+  if (r->coalesced != NULL && coalesce_refused(r, &r->fault)) return;
   if (d->started) {
     reply_stream_fault(r);
   } else {
@@ -129,6 +138,10 @@ void request_refuse(struct request *r, const struct fault *f) {
 }
 
 void request_shut(struct request *r, const struct fault *f) {
+  if (r->disconnect.reads_on || r->overheard) {
+    disconnect_cut(r);
+    return;
+  }
   if (r->delivery.ended) return; /* what is left to do is the kernel's */
   for (struct attempt *a = r->attempts; a != NULL; a = a->next)
     if (a->phase < ATTEMPT_DONE) attempt_cancel(a, FAILURE_CLIENT_GONE);
@@ -138,6 +151,7 @@ void request_shut(struct request *r, const struct fault *f) {
 /* The attempt's own error, in the client's dialect. */
 static void deliver_error(struct request *r, struct attempt *a) {
   struct delivery *d = &r->delivery;
+  a = strict_blamed(r, a);
   r->source = a;
   r->outcome = OUTCOME_FAILED;
   if (d->exchange == NULL) return;
@@ -147,6 +161,7 @@ static void deliver_error(struct request *r, struct attempt *a) {
     struct fault f;
     reply_fault_of(a, &f);
     request_refuse(r, &f);
+    if (f.code == FAULT_LOSSY) r->outcome = OUTCOME_REFUSED;
   }
 }
 
@@ -166,6 +181,7 @@ static void try_next(struct request *r) {
   a->claim = claim;
   a->key_index = claim.key_index;
   a->place = admission_bind(r, a->target);
+  hedge_start(r, a);
   attempt_start(a);
 }
 
@@ -191,10 +207,12 @@ void request_attempt_failed(struct request *r, struct attempt *a) {
     return;
   }
   if (r->delivery.ended) return; /* it was delivered; only the transport went wrong behind it */
-  if (r->delivery.started || a->failure == FAILURE_CLIENT_GONE) {
+  if ((r->delivery.started && !recover_begin(r, a)) || a->failure == FAILURE_CLIENT_GONE) {
     deliver_error(r, a);
     return;
   }
+  a = hedge_failed(r, a);
+  if (a == NULL) return; /* the attempt that runs beside it decides */
   struct fault f = {.code = FAULT_COUNT};
   const struct hooks *hooks = r->tenure->generation->hooks;
   r->retrying = a;
@@ -205,6 +223,7 @@ void request_attempt_failed(struct request *r, struct attempt *a) {
 
 /* A stream may last for minutes, and its prompt be long: what no further attempt can need goes. */
 static void drop_body(struct request *r, struct attempt *a) {
+  admission_drop_body(r, a);
   if (r->script_state != NULL) r->tenure->generation->hooks->drop_body(r->tenure->script, a);
   buf_done(&a->body);
   a->part_count = 0;
@@ -215,10 +234,12 @@ static void drop_body(struct request *r, struct attempt *a) {
 }
 
 void request_attempt_committed(struct request *r, struct attempt *a) {
+  hedge_committed(r, a);
   if (r->source == NULL || r->source->phase >= ATTEMPT_FAILED) r->source = a;
   r->phase = REQUEST_DELIVERING;
   if (r->first_content_ns == 0) r->first_content_ns = a->first_content_ns;
-  if (a->streams || a->relays) drop_body(r, a);
+  if ((a->streams || a->relays) && !recover_keeps_body(a)) drop_body(r, a);
+  if (r->delivery.congested) attempt_pause(a);
 }
 
 void request_attempt_ended(struct request *r) {
@@ -389,6 +410,11 @@ void request_ready(struct request *r) {
     request_refuse(r, &f);
     return;
   }
+  if (r->tenure->generation->config->coalesces && coalesce_join(r)) return;
+  request_go_on(r);
+}
+
+void request_go_on(struct request *r) {
   if (admission_enter(r)) find_way(r);
 }
 
@@ -400,13 +426,22 @@ void request_admitted(struct request *r) {
 /* ---- the flow to the client --------------------------------------------------------------------------------- */
 
 void request_drained(struct request *r) {
+  if (r->coalesced != NULL) {
+    coalesce_drained(r);
+    return;
+  }
   r->delivery.congested = false;
   if (r->source != NULL && r->source->phase < ATTEMPT_DONE) attempt_resume(r->source);
 }
 
 void request_write(struct request *r, struct slice bytes) {
   struct delivery *d = &r->delivery;
-  if (d->exchange == NULL || bytes.len == 0) return;
+  if (!request_is_heard(r) || bytes.len == 0) return;
+  if (r->dialect->note_sent != NULL) r->dialect->note_sent(&d->next_number, bytes);
+  if (r->coalesced != NULL) {
+    coalesce_write(r, bytes);
+    return;
+  }
   if (!exchange_write(d->exchange, bytes) && !d->congested) {
     d->congested = true;
     if (r->source != NULL && r->source->phase < ATTEMPT_DONE) attempt_pause(r->source);
@@ -415,6 +450,10 @@ void request_write(struct request *r, struct slice bytes) {
 
 void request_end(struct request *r) {
   struct delivery *d = &r->delivery;
+  if (r->coalesced != NULL && r->coalesced->leads) {
+    coalesce_finish(r);
+    return;
+  }
   if (d->exchange == NULL) return;
   d->ended = true;
   exchange_end(d->exchange);

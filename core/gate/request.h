@@ -7,6 +7,7 @@
  *                │           │  └──────┘  │        │  failed before the first content: retry hook, next target
  *                └───────────┴────────────┴────────┴─▶ refusal, or a terminal error once the answer has begun
  *
+ * FOLLOWING, instead of ROUTING: it is given another's answer (gate/coalesce.h), or is routed after all.
  * Several attempts may run at once; `source` is the one whose answer is delivered. */
 #ifndef MOONGATE_GATE_REQUEST_H
 #define MOONGATE_GATE_REQUEST_H
@@ -18,16 +19,20 @@
 #include "base/list.h"
 #include "gate/admission.h"
 #include "gate/attempt.h"
+#include "gate/coalesce.h"
 #include "gate/config.h"
 #include "gate/dialect.h"
+#include "gate/disconnect.h"
 #include "gate/endpoint.h"
 #include "gate/fault.h"
 #include "gate/gate.h"
+#include "gate/hedge.h"
 #include "gate/meter.h"
 #include "gate/price.h"
+#include "gate/recover.h"
 #include "gate/retry.h"
 
-enum request_phase { REQUEST_READING, REQUEST_ROUTING, REQUEST_TRYING, REQUEST_DELIVERING, REQUEST_ENDED };
+enum request_phase { REQUEST_READING, REQUEST_FOLLOWING, REQUEST_ROUTING, REQUEST_TRYING, REQUEST_DELIVERING, REQUEST_ENDED };
 
 enum { PLAN_MAX = 32, REQUEST_ID_BYTES = 28 };
 
@@ -39,6 +44,7 @@ struct delivery {
   bool congested;            /* exchange_write said enough; the source is paused */
   uint64_t first_byte_ns;
   uint64_t sent_bytes;
+  uint64_t next_number; /* of a stream's event, where the client's dialect numbers them */
 };
 
 struct request {
@@ -73,7 +79,13 @@ struct request {
   struct attempt *source;   /* whose answer is delivered */
   struct attempt *retrying; /* the failed one that the retry hook looks at */
   struct retry retry;
+  struct hedge *hedge; /* NULL: its route hedges nothing, or not this one */
   struct delivery delivery;
+  struct disconnect disconnect;
+  struct recover recover;
+  struct coalesced *coalesced; /* NULL: its answer is its own */
+  bool overheard;              /* its client has left, and others get its answer */
+  uint64_t followed_ns;        /* waited for another's answer */
 
   /* ends */
   struct fault fault; /* what the gateway itself said no with; code FAULT_COUNT: nothing */
@@ -103,6 +115,9 @@ void request_admitted(struct request *r); /* it waited for a place, and has it *
 void request_drained(struct request *r);
 void request_closed(struct request *r, enum exchange_end why); /* may free r */
 
+/* For gate/coalesce.h: it follows nobody. Waits for its place, then is routed. */
+void request_go_on(struct request *r);
+
 /* For hooks. */
 void request_plan_add(struct request *r, struct target *t); /* beyond PLAN_MAX: ignored */
 void request_plan_replace(struct request *r);               /* drops what has not been tried */
@@ -115,6 +130,10 @@ struct target *request_target(struct request *r, struct slice name);
 void request_try_next(struct request *r);
 
 /* For attempts. */
+/* false: nobody reads the answer any more; it is read for its usage alone. */
+static inline bool request_is_heard(const struct request *r) {
+  return r->delivery.exchange != NULL || r->overheard;
+}
 void request_attempt_committed(struct request *r, struct attempt *a); /* its first content is there: it is the source */
 void request_attempt_failed(struct request *r, struct attempt *a);    /* may free r */
 void request_attempt_ended(struct request *r);                        /* may free r */

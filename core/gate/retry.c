@@ -103,7 +103,7 @@ static void thin_plan(struct request *r, const struct attempt *failed, bool othe
     bool too_much = !budget_allows(r, p);
     denied = denied || too_much;
     bool no_money = is_out_of_money(r, p) && !(other_key && p == failed->target->provider);
-    if (!too_much && !no_money) r->plan[kept++] = r->plan[i];
+    if (!too_much && !no_money && recover_takes(r, r->plan[i])) r->plan[kept++] = r->plan[i];
   }
   r->plan_count = kept;
   if (denied) meter_add(&r->gate->meter->retries_denied, 1);
@@ -207,7 +207,7 @@ bool retry_go_on(struct request *r, const struct attempt *failed, enum hook_verd
       .has_next = r->plan_next < r->plan_count,
       .has_list = list != r->retry.list && has_new_target(r, list),
       .is_listed = list != NULL && list == r->retry.list,
-      .may_repeat = is_last_taken && !failed->no_retry && !r->gate->draining,
+      .may_repeat = is_last_taken && !failed->no_retry && !r->gate->draining && recover_takes(r, t),
       .told_ms = has_free_key(failed, now_ns) ? 0 : failed->retry_after_ms,
       .left_ms = left_ms(r, failed, now_ns),
       .random = random_u64(),

@@ -15,6 +15,7 @@
 #include "gate/usage.h"
 
 struct provider;
+struct recent;
 
 enum { METER_WORKERS_MAX = 64, METER_BUCKETS = 15, HEALTH_WINDOW_SLOTS = 5 };
 
@@ -38,6 +39,7 @@ struct target_state {
   struct breaker breaker;          /* open: ejected */
   _Atomic uint32_t failures_in_row;
   _Atomic uint64_t window[2][HEALTH_WINDOW_SLOTS]; /* tallies of attempts by [succeeded] */
+  struct recent *_Atomic first_tokens;             /* of its streams; NULL: nobody hedges by them */
   _Atomic uint64_t skips;                          /* times a plan passed it over, because it was left out */
   struct target_meter *_Atomic meters[METER_WORKERS_MAX]; /* made on a worker's first attempt */
   uint32_t name_len;

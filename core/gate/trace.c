@@ -68,12 +68,21 @@ static void put_date(struct buf *out, int64_t wall_ms) {
   buf_byte(out, '"');
 }
 
-static void put_provider(struct buf *out, const struct attempt *a) {
-  put_name(out, a ? a->target->provider->name : "");
+/* "provider/model" of an answer that was another request's; empty: none, or nobody gave it. */
+static struct slice followed_target(const struct request *r) {
+  return r->coalesced != NULL ? r->coalesced->target : SLICE("");
 }
 
-static void put_model(struct buf *out, const struct attempt *a) {
-  put_name_slice(out, a ? a->target->model : SLICE(""));
+static void put_provider(struct buf *out, const struct request *r, const struct attempt *a) {
+  struct slice target = followed_target(r);
+  ptrdiff_t slash = slice_find_byte(target, '/');
+  put_name_slice(out, a ? slice_text(a->target->provider->name) : slice_of(target.ptr, slash > 0 ? (size_t)slash : 0));
+}
+
+static void put_model(struct buf *out, const struct request *r, const struct attempt *a) {
+  struct slice target = followed_target(r);
+  ptrdiff_t slash = slice_find_byte(target, '/');
+  put_name_slice(out, a ? a->target->model : slash > 0 ? slice_from(target, (size_t)slash + 1) : SLICE(""));
 }
 
 static void put_code(struct buf *out, const struct request *r) {
@@ -123,9 +132,23 @@ static void put_queued(struct buf *out, const struct request *r) {
   else put_ms(out, r->admission->waited_ns);
 }
 
+static void put_drained(struct buf *out, const struct request *r) {
+  uint64_t last_ns = r->disconnect.left_ns;
+  for (const struct attempt *a = r->attempts; a != NULL; a = a->next)
+    if (a->ended_ns > last_ns) last_ns = a->ended_ns;
+  if (r->disconnect.reads_on) put_ms(out, last_ns - r->disconnect.left_ns);
+  else put_null(out);
+}
+
+static struct slice coalesced_with(const struct request *r) {
+  bool follows = r->coalesced != NULL && r->coalesced->with[0] != '\0';
+  return follows ? slice_of(r->coalesced->with, REQUEST_ID_BYTES) : SLICE("");
+}
+
 static uint64_t overhead_ns(const struct request *r) {
-  uint64_t total = r->ended_ns - r->opened_ns, waited = 0;
-  for (const struct attempt *a = r->attempts; a != NULL; a = a->next) waited += a->ended_ns - a->started_ns;
+  uint64_t total = r->ended_ns - r->opened_ns, waited = r->followed_ns;
+  for (const struct attempt *a = r->attempts; a != NULL; a = a->next) waited += attempt_shared_ns(a, r->ended_ns);
+  waited -= hedge_overlap_ns(r);
   return total > waited ? total - waited : 0;
 }
 
@@ -164,12 +187,16 @@ static void put_attempts(struct buf *out, const struct request *r) {
     buf_slice(out, SLICE(",\"resent\":"));
     put_bool(out, t->resent);
     if (a->claim.probed) buf_slice(out, SLICE(",\"probe\":true"));
+    if (a->resumes) buf_slice(out, SLICE(",\"recovered\":true"));
+    if (a->is_hedge) buf_slice(out, SLICE(",\"hedge\":true"));
     buf_slice(out, SLICE(",\"provider_request_id\":"));
     put_name(out, a->provider_request_id);
     buf_slice(out, SLICE(",\"input_tokens\":"));
     buf_u64(out, a->reading.usage.input_tokens);
     buf_slice(out, SLICE(",\"output_tokens\":"));
     buf_u64(out, a->reading.usage.output_tokens);
+    buf_slice(out, SLICE(",\"usage_source\":"));
+    put_text(out, usage_source_name(a->reading.usage.source));
     buf_slice(out, SLICE(",\"cost_pico_usd\":"));
     buf_i64(out, a->cost_pico_usd);
     buf_byte(out, '}');

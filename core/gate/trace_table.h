@@ -5,16 +5,16 @@ FIELD("request_id", "text", put_word(out, slice_of(r->id, REQUEST_ID_BYTES)), "A
 FIELD("architecture", "text", put_word(out, SLICE("multi-provider-gateway")), "Always this.")
 FIELD("route", "text", put_text(out, r->route_name),
       "The route; `direct` when `model` named a target itself, `none` when routing was not reached.")
-FIELD("provider_chosen", "text or null", put_provider(out, final),
+FIELD("provider_chosen", "text or null", put_provider(out, r, final),
       "Provider of the attempt whose answer the client got, or of the last one tried.")
-FIELD("model", "text or null", put_model(out, final), "Model of that attempt, as the provider knows it.")
-FIELD("fallback_used", "boolean", put_bool(out, final != NULL && final->target != r->plan[0]),
-      "The answer came from another target than the plan's first.")
+FIELD("model", "text or null", put_model(out, r, final), "Model of that attempt, as the provider knows it.")
+FIELD("fallback_used", "boolean", put_bool(out, final != NULL && (final->target != r->plan[0] || final->resumes)),
+      "The answer came, or was gone on with, from another target or attempt than the plan's first.")
 FIELD("cache_hit", "boolean", put_bool(out, false), "The answer came from the cache.")
 FIELD("input_tokens", "integer", buf_u64(out, r->usage.input_tokens), "Tokens of the prompt, cached ones included.")
 FIELD("output_tokens", "integer", buf_u64(out, r->usage.output_tokens), "Tokens of the answer, reasoning included.")
 FIELD("latency_ms", "number", put_ms(out, r->ended_ns - r->opened_ns),
-      "From the request's first byte to the last byte of the answer handed to the kernel.")
+      "From the request's first byte to the last byte of the answer handed to the kernel, or until the client left.")
 FIELD("cost_usd", "number", put_usd(out, r->cost_pico_usd), "Exact cost of all attempts, by the price table.")
 FIELD("ts", "text", put_date(out, r->opened_wall_ms), "When the request came, RFC 3339, UTC.")
 FIELD("outcome", "text", put_word(out, slice_text(outcome_name(r->outcome))),
@@ -51,8 +51,12 @@ FIELD("route_ms", "number or null", put_since(out, r->ready_ns, r->routed_ns),
       "Validation and routing, the policy included.")
 FIELD("queue_ms", "number or null", put_queued(out, r),
       "Waited in the queue for a place (limits.in_flight, max_in_flight).")
+FIELD("drained_ms", "number or null", put_drained(out, r),
+      "How long its attempts were read on after the client had left (`disconnect`); null: they were not.")
 FIELD("bytes_in", "integer", buf_u64(out, r->body_bytes), "Of the request's body.")
 FIELD("bytes_out", "integer", buf_u64(out, r->delivery.sent_bytes), "Of the answer, with its head.")
+FIELD("coalesced_with", "text or null", put_name_slice(out, coalesced_with(r)),
+      "The request whose answer this one was given (`coalesce`): tokens, cost and attempts stand there.")
 FIELD("cache_read_tokens", "integer", buf_u64(out, r->usage.cache_read_tokens),
       "Of input_tokens: served by the provider's prompt cache.")
 FIELD("cache_write_tokens", "integer", buf_u64(out, r->usage.cache_write_tokens + r->usage.cache_write_1h_tokens),
@@ -73,4 +77,4 @@ FIELD("attempts", "list", put_attempts(out, r),
       " in errors.md), `error`, `waited_ms` (before it, after the one before), `connect_ms`, `send_ms`, `wait_ms` (to the answer's head), `first_token_ms`, "
       "`total_ms`, `reused` (connection), `resent` (a kept connection was lost after the request was on it: it was sent "
       "again on a new one, and the provider may have seen both), `probe` (true: the one request that asked an ejected target or a benched key"
-      " again; else absent), `provider_request_id`, `input_tokens`, `output_tokens`, `cost_pico_usd`.")
+      " again; else absent), `hedge` (true: sent beside the one before, which was slow to begin; else absent), `recovered` (true: it went on with an answer that had broken off; else absent), `provider_request_id`, `input_tokens`, `output_tokens`, `usage_source`, `cost_pico_usd`.")

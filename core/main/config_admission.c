@@ -2,6 +2,7 @@
 #include "main/config_admission.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "gate/admission.h"
 #include "main/schema.h"
@@ -38,6 +39,17 @@ static bool read_priority(const struct source *r, const struct value *in, const 
   return true;
 }
 
+/* A cap that any one request fits in, or 0 where none is written. */
+static bool read_memory(const struct source *r, const struct value *in, const char *shown, uint64_t *out) {
+  const struct value *v = value_get(in, "memory");
+  char path[SHOWN_BYTES];
+  snprintf(path, sizeof path, "%.*s.*.memory", (int)strcspn(shown, "."), shown);
+  *out = v != NULL ? schema_bytes(in, path) : 0;
+  if (v == NULL || *out >= r->config->body_bytes) return true;
+  return err_set(r->e, "%s:%d: %s.memory must be at least limits.body (%llu bytes): one request needs as much", r->file,
+                 v->line, shown, (unsigned long long)r->config->body_bytes);
+}
+
 static bool set_process(const struct source *r, const struct value *limits) {
   struct admission_caps *caps = &r->config->admission;
   const struct value *memory = value_get(limits, "memory");
@@ -59,7 +71,9 @@ static bool set_providers(const struct source *r, const struct value *providers)
     char shown[SHOWN_BYTES];
     snprintf(shown, sizeof shown, "providers.%s", p->name);
     if (!read_cap(r, value_get(providers, p->name), "max_in_flight", shown, &p->max_in_flight)) return false;
-    if (p->max_in_flight != PLACES_UNLIMITED) p->place = admission_place(PLACE_PROVIDER, p->name);
+    if (!read_memory(r, value_get(providers, p->name), shown, &p->memory_bytes)) return false;
+    if (p->max_in_flight != PLACES_UNLIMITED || p->memory_bytes > 0)
+      p->place = admission_place(PLACE_PROVIDER, p->name);
   }
   return true;
 }
@@ -71,6 +85,7 @@ static bool set_teams(const struct source *r, const struct value *teams) {
     snprintf(shown, sizeof shown, "teams.%s", t->name);
     t->place = admission_place(PLACE_TEAM, t->name);
     if (!read_cap(r, value_get(teams, t->name), "max_in_flight", shown, &t->max_in_flight)) return false;
+    if (!read_memory(r, value_get(teams, t->name), shown, &t->memory_bytes)) return false;
   }
   return true;
 }
@@ -101,6 +116,7 @@ bool config_admission_set(struct config *c, const struct value *tree, const char
   struct admission_caps *caps = &c->admission;
   caps->on = caps->in_flight != PLACES_UNLIMITED || caps->memory_bytes > 0;
   for (uint32_t i = 0; i < c->provider_count; i++) caps->on |= c->providers[i]->place != NULL;
-  for (uint32_t i = 0; i < c->team_count; i++) caps->on |= c->teams[i]->max_in_flight != PLACES_UNLIMITED;
+  for (uint32_t i = 0; i < c->team_count; i++)
+    caps->on |= c->teams[i]->max_in_flight != PLACES_UNLIMITED || c->teams[i]->memory_bytes > 0;
   return true;
 }

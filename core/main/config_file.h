@@ -12,7 +12,5 @@ struct config *config_file_load(const char *file, const char *script_root, struc
 /* The same from a tree in memory (taken), e.g. the demo's. name is shown in messages. */
 struct config *config_file_build(struct value *tree, const char *name, const char *script_root, struct sources *sources,
                                  struct err *e);
-/* The effective configuration as a Lua table, defaults filled in, secrets as their references. */
-void config_file_dump(const struct config *c, struct buf *out);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/suggest.h"
+#include "gate/hedge.h"
 #include "main/schema.h"
 
 /* ---- timeouts ----------------------------------------------------------------------------------------------- */
@@ -25,6 +26,8 @@ static struct timeouts timeouts_in(const struct value *v) {
                            .first_token_ms = said(v, CLOCK_FIRST_TOKEN),
                            .between_tokens_ms = said(v, CLOCK_BETWEEN_TOKENS),
                            .min_tokens_per_s = said(v, CLOCK_TOKEN_RATE),
+                           .first_byte_ms = said(v, CLOCK_FIRST_BYTE),
+                           .between_bytes_ms = said(v, CLOCK_BETWEEN_BYTES),
                            .total_ms = said(v, CLOCK_TOTAL)};
 }
 
@@ -35,6 +38,8 @@ static struct timeouts defaults(void) {
                            .first_token_ms = (uint32_t)schema_ms(NULL, "timeouts.first_token"),
                            .between_tokens_ms = (uint32_t)schema_ms(NULL, "timeouts.between_tokens"),
                            .min_tokens_per_s = (uint32_t)schema_integer(NULL, "timeouts.min_tokens_per_s"),
+                           .first_byte_ms = (uint32_t)schema_ms(NULL, "timeouts.first_byte"),
+                           .between_bytes_ms = (uint32_t)schema_ms(NULL, "timeouts.between_bytes"),
                            .total_ms = TIMEOUT_UNSAID};
 }
 
@@ -118,13 +123,47 @@ static bool set_retry(struct route *r, const struct value *v, const char *name, 
   return on == NULL || set_classes(rules, on, r->name, name, e);
 }
 
+/* ---- hedging ------------------------------------------------------------------------------------------------ */
+
+static bool set_after(struct hedge_rules *rules, const struct value *after, const char *route, const char *name,
+                      struct err *e) {
+  uint64_t ms;
+  for (enum recent_quantile q = 0; q < RECENT_QUANTILES; q++) {
+    if (!slice_eq(after->text, slice_text(recent_quantile_names[q]))) continue;
+    rules->quantile = q;
+    return true;
+  }
+  if (schema_parse_ms(after->text, &ms) && ms > 0 && ms < UINT32_MAX) {
+    rules->after_ms = (uint32_t)ms;
+    return true;
+  }
+  const char *near = suggest_nearest(after->text.ptr, recent_quantile_names, RECENT_QUANTILES);
+  return err_set(e, "%s:%d: routes.%s.hedge.after must be \"p90\", \"p95\", \"p99\" or a duration such as \"1500ms\", "
+                 "not \"%.60s\"%s%s%s", name, after->line, route, after->text.ptr, near ? "; did you mean \"" : "",
+                 near ? near : "", near ? "\"?" : "");
+}
+
+static bool set_hedge(struct route *r, const struct value *v, const char *name, struct err *e) {
+  const struct value *after = value_get(v, "after"), *extra = value_get(v, "max_extra");
+  struct hedge_rules *rules = r->hedge = mem_new(struct hedge_rules);
+  rules->quantile = RECENT_P95;
+  rules->extra_ppm = schema_share_ppm(v, "routes.*.hedge.max_extra");
+  rules->budget = hedge_budget_of(r->name);
+  if (rules->extra_ppm == 0)
+    return err_set(e, "%s:%d: routes.%s.hedge.max_extra is 0: nothing would be hedged\n  for example: max_extra = 0.05",
+                   name, extra->line, r->name);
+  return after == NULL || set_after(rules, after, r->name, name, e);
+}
+
 bool config_retry_route(struct route *r, const struct value *v, const char *name, struct err *e) {
   const struct value *timeouts = value_get(v, "timeouts"), *retry = value_get(v, "retry");
   if (timeouts != NULL) {
     r->timeouts = mem_new(struct timeouts);
     *r->timeouts = timeouts_in(timeouts);
   }
-  return retry == NULL || set_retry(r, retry, name, e);
+  if (retry != NULL && !set_retry(r, retry, name, e)) return false;
+  const struct value *hedge = value_get(v, "hedge");
+  return hedge == NULL || set_hedge(r, hedge, name, e);
 }
 
 bool config_retry_budget(struct config *c, const struct value *tree, const char *name, struct err *e) {

@@ -11,6 +11,7 @@
 #include "gate/meter.h"
 #include "gate/trace.h"
 #include "main/aws_credentials.h"
+#include "main/config_dump.h"
 #include "main/config_file.h"
 #include "main/control.h"
 #include "main/drill.h"
@@ -125,6 +126,14 @@ static int run(struct arguments *a) {
   return server_run(&options);
 }
 
+static void warn_of_route(const struct route *r) {
+  bool can = r->recover != RECOVER_CONTINUE;
+  for (uint32_t i = 0; i < r->target_count; i++) can = can || recover_can_continue(r->targets[i]);
+  if (!can)
+    fprintf(stderr, "warning: routes.%s: recover: none of its targets has the capability prefill, so none continues\n",
+            r->name);
+}
+
 static int check(struct arguments *a) {
   struct err e;
   struct sources *sources = sources_new();
@@ -143,7 +152,7 @@ static int check(struct arguments *a) {
     status = 0;
     if (a->dump) {
       struct buf out = {0};
-      config_file_dump(g->config, &out);
+      config_dump(g->config, &out);
       fwrite(out.ptr, 1, out.len, stdout);
       buf_done(&out);
     }
@@ -153,8 +162,11 @@ static int check(struct arguments *a) {
                 "warning: %s has no price: %s, and moongate_unpriced_attempts_total will tell; add it to `prices`\n",
                 g->config->targets[i]->name.ptr,
                 g->config->deny_unpriced ? "it will not be called" : "estimate_price will be counted");
-    fprintf(stderr, "%s: fine: %u providers, %u routes, %u keys\n", a->config ? a->config : "environment",
-            g->config->provider_count, g->config->route_count, g->config->keys ? key_table_count(g->config->keys) : 0);
+    for (uint32_t i = 0; i < g->config->route_count; i++) warn_of_route(g->config->routes[i]);
+    uint32_t keys = g->config->keys ? key_table_count(g->config->keys) : 0;
+    fprintf(stderr, "%s: fine: %u provider%s, %u route%s, %u key%s\n", a->config ? a->config : "environment",
+            g->config->provider_count, g->config->provider_count == 1 ? "" : "s", g->config->route_count,
+            g->config->route_count == 1 ? "" : "s", keys, keys == 1 ? "" : "s");
     load_generation_free(g);
   }
   load_leave_thread();

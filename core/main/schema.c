@@ -21,6 +21,7 @@ enum schema_type {
   URL,
   TARGET,
   CHOICE,
+  CHOICE_OR_TABLE, /* one of the words, or a table with the keys of the rows below it */
   FREE
 };
 
@@ -94,6 +95,8 @@ static const struct row rows[] = {
     {"providers.*.timeouts.upload", DURATION, NULL, "How long the provider may take nothing more of the request.", "\"30s\""},
     {"providers.*.timeouts.first_token", DURATION, NULL, "Of a stream: from the attempt's start to its first content.", "\"300s\""},
     {"providers.*.timeouts.between_tokens", DURATION, NULL, "Between two pieces of content of a stream; pings do not count.", "\"30s\""},
+    {"providers.*.timeouts.first_byte", DURATION, NULL, "Of a whole answer: from the attempt's start to its body's first byte, white space aside; 0s: no such clock.", "\"180s\""},
+    {"providers.*.timeouts.between_bytes", DURATION, NULL, "Of a whole answer, behind its head: while nothing more of it comes.", "\"60s\""},
     {"providers.*.timeouts.min_tokens_per_s", INTEGER, NULL, "Of a stream, over 10 seconds, about; 0: no such clock.", "5"},
     {"providers.*.timeouts.total", DURATION, NULL, "The whole attempt; said nowhere: a stream has an hour.", "\"1h\""},
     {"providers.*.models", NAMED, NULL, "What is special about some of its models, by their names.",
@@ -106,6 +109,8 @@ static const struct row rows[] = {
     {"providers.*.models.*.timeouts.upload", DURATION, NULL, "How long the provider may take nothing more of the request.", "\"30s\""},
     {"providers.*.models.*.timeouts.first_token", DURATION, NULL, "Of a stream: from the attempt's start to its first content.", "\"300s\""},
     {"providers.*.models.*.timeouts.between_tokens", DURATION, NULL, "Between two pieces of content of a stream; pings do not count.", "\"30s\""},
+    {"providers.*.models.*.timeouts.first_byte", DURATION, NULL, "Of a whole answer: from the attempt's start to its body's first byte, white space aside; 0s: no such clock.", "\"180s\""},
+    {"providers.*.models.*.timeouts.between_bytes", DURATION, NULL, "Of a whole answer, behind its head: while nothing more of it comes.", "\"60s\""},
     {"providers.*.models.*.timeouts.min_tokens_per_s", INTEGER, NULL, "Of a stream, over 10 seconds, about; 0: no such clock.", "5"},
     {"providers.*.models.*.timeouts.total", DURATION, NULL, "The whole attempt; said nowhere: a stream has an hour.", "\"1h\""},
     {"providers.*.health", ONE_TABLE, NULL, "Of this provider; default: the top-level `health`.",
@@ -141,6 +146,10 @@ static const struct row rows[] = {
      "Attempts at it at the same time; above it the next target of the plan is tried, and when all are full the request "
      "waits. Default: no cap.",
      "200"},
+    {"providers.*.memory", BYTES, NULL,
+     "Of bodies that are held for it: requests that it has, and whole answers as they come. From there on the next target "
+     "of the plan is tried, and when all are full the request waits. At least `limits.body`. Default: no cap.",
+     "\"256MiB\""},
     {"providers.*.options", FREE, NULL, "Options that the adapter file declares.", "{ region = \"eu\" }"},
     {"timeouts", ONE_TABLE, NULL, "Clocks for every provider that does not set its own.", "{ first_token = \"20s\" }"},
     {"timeouts.connect", DURATION, "3s", "DNS and TCP.", "\"3s\""},
@@ -148,6 +157,8 @@ static const struct row rows[] = {
     {"timeouts.upload", DURATION, "30s", "How long the provider may take nothing more of the request.", "\"30s\""},
     {"timeouts.first_token", DURATION, "60s", "Of a stream: from the attempt's start to its first content.", "\"300s\""},
     {"timeouts.between_tokens", DURATION, "30s", "Between two pieces of content of a stream; pings do not count.", "\"30s\""},
+    {"timeouts.first_byte", DURATION, "0s", "Of a whole answer: from the attempt's start to its body's first byte, white space aside; 0s: no such clock.", "\"180s\""},
+    {"timeouts.between_bytes", DURATION, "60s", "Of a whole answer, behind its head: while nothing more of it comes.", "\"60s\""},
     {"timeouts.min_tokens_per_s", INTEGER, "0", "Of a stream, over 10 seconds, about; 0: no such clock.", "5"},
     {"timeouts.total", DURATION, "600s", "The whole attempt; said nowhere: a stream has an hour.", "\"1h\""},
     {"retry_budget", ONE_TABLE, NULL,
@@ -206,8 +217,11 @@ static const struct row rows[] = {
     {"routes.*.on_script_error", CHOICE, "builtin|refuse",
      "When the policy raises an error: go on in the order of targets (builtin), or refuse with 500.", "\"refuse\""},
     {"routes.*.strict", BOOLEAN, "false",
-     "Refuse with 400 what a translation would drop, clamp or invent, before anything is sent; clients ask for it with "
-     "`x-moongate-strict: true`.",
+     "Pass over targets for which a translation would drop, clamp or invent something, and refuse with 400 when none is "
+     "left; clients ask for it with `x-moongate-strict: true`.",
+     "true"},
+    {"routes.*.coalesce", BOOLEAN, "false",
+     "Identical requests of one team that run at the same time make one call to a provider, and each gets its answer.",
      "true"},
     {"routes.*.queue_time", DURATION, NULL, "How long its requests may wait for a place; default: limits.queue_time.",
      "\"30s\""},
@@ -220,6 +234,8 @@ static const struct row rows[] = {
     {"routes.*.timeouts.upload", DURATION, NULL, "How long the provider may take nothing more of the request.", "\"30s\""},
     {"routes.*.timeouts.first_token", DURATION, NULL, "Of a stream: from the attempt's start to its first content.", "\"300s\""},
     {"routes.*.timeouts.between_tokens", DURATION, NULL, "Between two pieces of content of a stream; pings do not count.", "\"30s\""},
+    {"routes.*.timeouts.first_byte", DURATION, NULL, "Of a whole answer: from the attempt's start to its body's first byte, white space aside; 0s: no such clock.", "\"180s\""},
+    {"routes.*.timeouts.between_bytes", DURATION, NULL, "Of a whole answer, behind its head: while nothing more of it comes.", "\"60s\""},
     {"routes.*.timeouts.min_tokens_per_s", INTEGER, NULL, "Of a stream, over 10 seconds, about; 0: no such clock.", "5"},
     {"routes.*.timeouts.total", DURATION, NULL, "The whole attempt; said nowhere: a stream has an hour.", "\"1h\""},
     {"routes.*.retry", ONE_TABLE, NULL, "What is tried after a failed attempt, as long as the client has seen nothing.",
@@ -237,6 +253,26 @@ static const struct row rows[] = {
      "overloaded, server_error, request_timeout.",
      "{ \"rate_limited\", \"overloaded\" }"},
     {"routes.*.retry.on[]", TEXT, NULL, "A failure class.", "\"overloaded\""},
+    {"routes.*.recover", CHOICE, "none|restart|continue",
+     "When a stream breaks off after content: end with an error (none, the default), start over (restart), or have a "
+     "target with the capability `prefill` go on (continue).",
+     "\"continue\""},
+    {"routes.*.disconnect", CHOICE_OR_TABLE, "cancel",
+     "When the client leaves: stop its attempts (cancel), or read on without it, for the provider's exact usage.",
+     "{ drain = \"30s\" }"},
+    {"routes.*.disconnect.drain", DURATION, NULL, "How long at most.", "\"30s\""},
+    {"routes.*.hedge", ONE_TABLE, NULL,
+     "A second attempt beside one that is slow to begin: the first content of either is delivered, the other attempt is "
+     "cancelled. Without this table there is none.",
+     "{ after = \"p95\", max_extra = 0.05 }"},
+    {"routes.*.hedge.after", TEXT, "p95",
+     "p90, p95 or p99 of the target's time to first token (its last 256 streams, at least 20 within ten minutes; else "
+     "nothing is hedged), or a duration. Answers that are not streamed are hedged after a duration only.",
+     "\"1500ms\""},
+    {"routes.*.hedge.max_extra", SHARE, "0.05",
+     "Second attempts at most, as a share of the route's requests; and what their prompts cost, as a share of what those "
+     "of the requests cost, where both prices are known.",
+     "0.02"},
     {"routes.*.fallbacks", ONE_TABLE, NULL, "Targets for requests that another model may take.",
      "{ context_length = { \"gemini/gemini-2.5-pro\" } }"},
     {"routes.*.fallbacks.context_length", LIST, NULL, "Tried, in order, when the prompt is too long for a target.",
@@ -249,6 +285,10 @@ static const struct row rows[] = {
     {"teams.*", ONE_TABLE, NULL, "One team.", "{}"},
     {"teams.*.max_in_flight", INTEGER, NULL, "Its requests at the same time; above it they wait. Default: no cap.",
      "50"},
+    {"teams.*.memory", BYTES, NULL,
+     "Of bodies that are held for it: requests until their stream begins, and whole answers as they come. What would be "
+     "more gets 503 before its body is read. At least `limits.body`. Default: no cap.",
+     "\"256MiB\""},
     {"keys", LIST, NULL, "Virtual keys: who may. Without any, only loopback is served, without a key.",
      "{ { name = \"ci\", team = \"search\", key = env \"CI_KEY\" } }"},
     {"keys[]", ONE_TABLE, NULL, "One key.", "{ name = \"ci\", key = env \"CI_KEY\" }"},
@@ -347,6 +387,7 @@ static const char *const expected[] = {
     [URL] = "a URL that begins with http:// or https://",
     [TARGET] = "\"provider/model\" or { \"provider/model\", weight = 1 }",
     [CHOICE] = "one of the known values",
+    [CHOICE_OR_TABLE] = "one of the known values or a table",
     [FREE] = "a table",
 };
 
@@ -389,11 +430,11 @@ static bool is_choice(const char *choices, struct slice text) {
 }
 
 /* "a|b" as: "a" or "b" */
-static void list_choices(const char *choices, char *out, size_t cap) {
+static void list_choices(const struct row *row, char *out, size_t cap) {
   size_t at = (size_t)snprintf(out, cap, "\"");
-  for (; *choices && at < cap; choices++)
+  for (const char *choices = row->fallback; *choices && at < cap; choices++)
     at += (size_t)snprintf(out + at, cap - at, *choices == '|' ? "\" or \"" : "%c", *choices);
-  if (at < cap) snprintf(out + at, cap - at, "\"");
+  if (at < cap) snprintf(out + at, cap - at, row->type == CHOICE_OR_TABLE ? "\" or a table" : "\"");
 }
 
 static bool is_target(const struct value *v) {
@@ -430,6 +471,8 @@ static bool fits(const struct row *row, const struct value *v) {
            (slice_starts(v->text, SLICE("http://")) || slice_starts(v->text, SLICE("https://")));
   case TARGET: return is_target(v);
   case CHOICE: return v->kind == VALUE_TEXT && is_choice(row->fallback, v->text);
+  case CHOICE_OR_TABLE:
+    return v->kind == VALUE_TABLE || (v->kind == VALUE_TEXT && is_choice(row->fallback, v->text));
   }
   return false;
 }
@@ -462,8 +505,9 @@ static bool check(struct walk *w, const struct value *v, const char *path, const
   must(row != NULL);
   if (!fits(row, v)) {
     char choices[160];
-    if (row->type == CHOICE) list_choices(row->fallback, choices, sizeof choices);
-    return wrong(w, v, *shown ? shown : "the file's result", row, row->type == CHOICE ? choices : expected[row->type]);
+    bool chooses = row->type == CHOICE || row->type == CHOICE_OR_TABLE;
+    if (chooses) list_choices(row, choices, sizeof choices);
+    return wrong(w, v, *shown ? shown : "the file's result", row, chooses ? choices : expected[row->type]);
   }
   char below[256], name[256];
   if (row->type == LIST) {
@@ -472,7 +516,8 @@ static bool check(struct walk *w, const struct value *v, const char *path, const
       snprintf(name, sizeof name, "%s[%u]", shown, i + 1);
       if (!check(w, &v->items[i], below, name)) return false;
     }
-  } else if ((row->type == ONE_TABLE || row->type == NAMED) && v->kind == VALUE_TABLE) {
+  } else if ((row->type == ONE_TABLE || row->type == NAMED || row->type == CHOICE_OR_TABLE) &&
+             v->kind == VALUE_TABLE) {
     for (uint32_t i = 0; i < v->count; i++) {
       const struct value_field *f = &v->fields[i];
       snprintf(below, sizeof below, "%s%s%s", path, *path ? "." : "", row->type == NAMED ? "*" : f->key.ptr);
@@ -544,13 +589,13 @@ void schema_reference(struct buf *out) {
       [TEXT] = "string",     [SECRET] = "secret",        [INTEGER] = "integer",
       [SHARE] = "share",     [BOOLEAN] = "boolean", [DURATION] = "duration",    [BYTES] = "size",
       [URL] = "URL",         [TARGET] = "target",        [CHOICE] = "choice",
-      [FREE] = "table",
+      [CHOICE_OR_TABLE] = "choice or table", [FREE] = "table",
   };
   buf_text(out, "| key | type | default | meaning | example |\n| --- | --- | --- | --- | --- |\n");
   for (unsigned i = 1; i < ROWS; i++) {
     const struct row *r = &rows[i];
     buf_fill(out, "| `%s` | %s | ", r->path, names[r->type]);
-    if (r->type == CHOICE) {
+    if (r->type == CHOICE || r->type == CHOICE_OR_TABLE) {
       for (const char *at = r->fallback; *at; at++) *at == '|' ? buf_text(out, " or ") : buf_byte(out, *at);
     } else {
       buf_text(out, r->fallback ? r->fallback : "–");

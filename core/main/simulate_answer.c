@@ -223,3 +223,13 @@ void sim_answer_compose(struct sim_answer *a, const struct sim_ask *ask, const s
   a->usage = !steer->no_usage;
   a->stream_usage = ask->stream_usage;
 }
+
+struct slice sim_finish_word(const struct sim_answer *a, const struct sim_finish_words *words) {
+  struct slice word = {0};
+  if (slice_eq(a->finish, SLICE("stop"))) word = words->stop;
+  else if (slice_eq(a->finish, SLICE("length"))) word = words->length;
+  else if (slice_eq(a->finish, SLICE("tool_calls"))) word = words->tool_calls;
+  else if (slice_eq(a->finish, SLICE("refusal"))) word = words->refusal;
+  else if (slice_eq(a->finish, SLICE("content_filter"))) word = words->content_filter;
+  return word.len > 0 ? word : a->finish;
+}

@@ -46,6 +46,12 @@ void sim_block_put(const struct sim_block *b, uint64_t from, uint64_t to, struct
 /* Output tokens in bytes [0, to). */
 uint64_t sim_block_tokens(const struct sim_block *b, uint64_t to);
 
+/* A dialect's words for the neutral ones; an empty one stays as it is. */
+struct sim_finish_words {
+  struct slice stop, length, tool_calls, refusal, content_filter;
+};
+struct slice sim_finish_word(const struct sim_answer *a, const struct sim_finish_words *words);
+
 /* prefix and 24 letters and digits that belong to this answer and to `salt`. */
 void sim_id_put(struct buf *out, const char *prefix, const struct sim_answer *a, unsigned salt);
 uint64_t sim_mix(uint64_t seed, uint64_t number); /* 64 bits that look random and are always the same */

@@ -118,18 +118,11 @@ static void headers(const struct sim_answer *a, struct buf *out) {
 }
 
 static void put_stop_reason(const struct sim_answer *a, struct buf *out) {
-  static const struct {
-    struct slice neutral, word;
-  } words[] = {{SLICE_INIT("stop"), SLICE_INIT("end_turn")},
-               {SLICE_INIT("length"), SLICE_INIT("max_tokens")},
-               {SLICE_INIT("tool_calls"), SLICE_INIT("tool_use")},
-               {SLICE_INIT("content_filter"), SLICE_INIT("refusal")}};
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-    if (slice_eq(words[i].neutral, a->finish)) {
-      json_put_string(out, words[i].word);
-      return;
-    }
-  json_put_string(out, a->finish);
+  static const struct sim_finish_words words = {.stop = SLICE_INIT("end_turn"),
+                                                .length = SLICE_INIT("max_tokens"),
+                                                .tool_calls = SLICE_INIT("tool_use"),
+                                                .content_filter = SLICE_INIT("refusal")};
+  json_put_string(out, sim_finish_word(a, &words));
 }
 
 static void put_details(const struct sim_answer *a, struct buf *out) {
@@ -299,10 +292,7 @@ static void step_out(const struct sim_answer *a, const struct sim_step *step, st
   }
 }
 
-static const struct fault {
-  unsigned status;
-  struct slice type, message;
-} faults[] = {
+static const struct sim_fault faults[] = {
     {400, SLICE_INIT("invalid_request_error"), SLICE_INIT("Invalid request.")},
     {401, SLICE_INIT("authentication_error"), SLICE_INIT("invalid x-api-key")},
     {402, SLICE_INIT("billing_error"), SLICE_INIT("Your credit balance is too low to access the Anthropic API.")},
@@ -313,16 +303,15 @@ static const struct fault {
     {429, SLICE_INIT("rate_limit_error"), SLICE_INIT("This request would exceed your organization's rate limit.")},
     {504, SLICE_INIT("timeout_error"), SLICE_INIT("Request timed out")},
     {529, SLICE_INIT("overloaded_error"), SLICE_INIT("Overloaded")},
-    {500, SLICE_INIT("api_error"), SLICE_INIT("Internal server error")}, /* also for all others */
+    {0, SLICE_INIT("api_error"), SLICE_INIT("Internal server error")},
 };
 
 static void error(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
-  size_t i = 0;
-  while (i + 1 < sizeof faults / sizeof *faults && faults[i].status != why->status) i++;
+  const struct sim_fault *f = sim_fault_of(faults, why->status);
   LITERAL(out, "{\"type\":\"error\",\"error\":{\"type\":");
-  json_put_string(out, why->type.len > 0 ? why->type : faults[i].type);
+  json_put_string(out, why->type.len > 0 ? why->type : f->type);
   LITERAL(out, ",\"message\":");
-  json_put_string(out, why->message.len > 0 ? why->message : faults[i].message);
+  json_put_string(out, why->message.len > 0 ? why->message : f->message);
   LITERAL(out, "},\"request_id\":\"");
   sim_id_put(out, "req_", a, 7);
   LITERAL(out, "\"}");

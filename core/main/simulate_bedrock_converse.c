@@ -152,16 +152,12 @@ static void headers(const struct sim_answer *a, struct buf *out) {
 }
 
 static struct slice stop_reason(const struct sim_answer *a) {
-  static const struct {
-    struct slice neutral, word;
-  } words[] = {{SLICE_INIT("stop"), SLICE_INIT("end_turn")},
-               {SLICE_INIT("length"), SLICE_INIT("max_tokens")},
-               {SLICE_INIT("tool_calls"), SLICE_INIT("tool_use")},
-               {SLICE_INIT("refusal"), SLICE_INIT("content_filtered")},
-               {SLICE_INIT("content_filter"), SLICE_INIT("content_filtered")}};
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-    if (slice_eq(words[i].neutral, a->finish)) return words[i].word;
-  return a->finish;
+  static const struct sim_finish_words words = {.stop = SLICE_INIT("end_turn"),
+                                                .length = SLICE_INIT("max_tokens"),
+                                                .tool_calls = SLICE_INIT("tool_use"),
+                                                .refusal = SLICE_INIT("content_filtered"),
+                                                .content_filter = SLICE_INIT("content_filtered")};
+  return sim_finish_word(a, &words);
 }
 
 static void put_usage(const struct sim_answer *a, struct buf *out) {
@@ -325,38 +321,38 @@ static void ping(struct buf *out) {
   put_event(out, SLICE("ping"), json);
 }
 
-static const struct fault {
-  unsigned status;
-  struct slice type, stream_type, message;
-} faults[] = {
-    {400, SLICE_INIT("ValidationException"), SLICE_INIT("validationException"),
+static const struct sim_fault faults[] = {
+    {400, SLICE_INIT("ValidationException"),
      SLICE_INIT("Malformed input request, please reformat your input and try again.")},
-    {401, SLICE_INIT("UnrecognizedClientException"), SLICE_INIT("validationException"),
+    {401, SLICE_INIT("UnrecognizedClientException"),
      SLICE_INIT("The security token included in the request is invalid.")},
-    {403, SLICE_INIT("AccessDeniedException"), SLICE_INIT("validationException"),
+    {403, SLICE_INIT("AccessDeniedException"),
      SLICE_INIT("You don't have access to the model with the specified model ID.")},
-    {404, SLICE_INIT("ResourceNotFoundException"), SLICE_INIT("validationException"),
-     SLICE_INIT("The specified resource ARN was not found.")},
-    {408, SLICE_INIT("ModelTimeoutException"), SLICE_INIT("modelStreamErrorException"),
-     SLICE_INIT("The request took too long to process.")},
-    {424, SLICE_INIT("ModelErrorException"), SLICE_INIT("modelStreamErrorException"),
-     SLICE_INIT("The model encountered an error.")},
-    {429, SLICE_INIT("ThrottlingException"), SLICE_INIT("throttlingException"),
-     SLICE_INIT("Too many requests, please wait before trying again.")},
-    {503, SLICE_INIT("ServiceUnavailableException"), SLICE_INIT("serviceUnavailableException"),
+    {404, SLICE_INIT("ResourceNotFoundException"), SLICE_INIT("The specified resource ARN was not found.")},
+    {408, SLICE_INIT("ModelTimeoutException"), SLICE_INIT("The request took too long to process.")},
+    {424, SLICE_INIT("ModelErrorException"), SLICE_INIT("The model encountered an error.")},
+    {429, SLICE_INIT("ThrottlingException"), SLICE_INIT("Too many requests, please wait before trying again.")},
+    {503, SLICE_INIT("ServiceUnavailableException"),
      SLICE_INIT("The service isn't currently available. Try again later.")},
-    {500, SLICE_INIT("InternalServerException"), SLICE_INIT("internalServerException"),
-     SLICE_INIT("An internal server error occurred. Retry your request.")}, /* also for all others */
+    {0, SLICE_INIT("InternalServerException"), SLICE_INIT("An internal server error occurred. Retry your request.")},
 };
 
-static const struct fault *fault_of(unsigned status) {
-  size_t i = 0;
-  while (i + 1 < sizeof faults / sizeof *faults && faults[i].status != status) i++;
-  return &faults[i];
+static struct slice stream_type(unsigned status) {
+  switch (status) {
+  case 400:
+  case 401:
+  case 403:
+  case 404: return SLICE("validationException");
+  case 408:
+  case 424: return SLICE("modelStreamErrorException");
+  case 429: return SLICE("throttlingException");
+  case 503: return SLICE("serviceUnavailableException");
+  default: return SLICE("internalServerException");
+  }
 }
 
 static void error(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
-  const struct fault *f = fault_of(why->status);
+  const struct sim_fault *f = sim_fault_of(faults, why->status);
   (void)a;
   LITERAL(out, "{\"__type\":");
   json_put_string(out, why->type.len > 0 ? why->type : f->type);
@@ -366,13 +362,13 @@ static void error(const struct sim_answer *a, const struct sim_refusal *why, str
 }
 
 static void error_event(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
-  const struct fault *f = fault_of(why->status);
+  const struct sim_fault *f = sim_fault_of(faults, why->status);
   struct buf *json = payload();
   (void)a;
   LITERAL(json, "{\"message\":");
   json_put_string(json, why->message.len > 0 ? why->message : f->message);
   LITERAL(json, "}");
-  aws_events_put_json(out, true, why->type.len > 0 ? why->type : f->stream_type, buf_view(json));
+  aws_events_put_json(out, true, why->type.len > 0 ? why->type : stream_type(why->status), buf_view(json));
 }
 
 static void models(struct buf *out) {

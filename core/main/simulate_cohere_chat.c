@@ -11,30 +11,6 @@
 /* Tokens of the prompt's frame: seen by the model, never billed. */
 enum { FRAME_TOKENS = 400, CITED_BYTES = 4 };
 
-static void name_result(struct slice calls, struct sim_result *result) {
-  struct slice call;
-  while (sim_json_element(&calls, &call))
-    if (slice_eq(sim_json_get(call, "id"), result->id))
-      result->name = sim_json_get(sim_json_get(call, "function"), "name");
-}
-
-static void read_messages(struct slice messages, struct sim_ask *ask) {
-  struct slice message, calls = {0};
-  while (sim_json_element(&messages, &message)) {
-    struct slice role = sim_json_get(message, "role");
-    if (sim_json_is(role, "user")) ask->user = sim_json_get(message, "content");
-    if (sim_json_is(role, "assistant")) calls = sim_json_get(message, "tool_calls");
-    if (!sim_json_is(role, "tool")) {
-      ask->result_count = 0;
-    } else if (ask->result_count < SIM_RESULTS_MAX) {
-      struct sim_result *result = &ask->results[ask->result_count++];
-      *result =
-          (struct sim_result){.id = sim_json_get(message, "tool_call_id"), .content = sim_json_get(message, "content")};
-      name_result(calls, result);
-    }
-  }
-}
-
 static bool read(struct slice body, const struct http_head *head, struct sim_ask *ask, struct sim_refusal *why) {
   enum { MODEL, MESSAGES, STREAM, TOOLS, CHOICE, FORMAT, MAX, DOCUMENTS, FIELDS };
   struct json_field f[FIELDS] = {{.key = SLICE("model")},       {.key = SLICE("messages")},
@@ -62,20 +38,9 @@ static bool read(struct slice body, const struct http_head *head, struct sim_ask
     struct slice schema = sim_json_get(f[FORMAT].raw, "json_schema");
     ask->schema = schema.ptr != NULL ? schema : SLICE("{}");
   }
-  read_messages(f[MESSAGES].raw, ask);
+  sim_openai_read_messages(f[MESSAGES].raw, ask);
   ask->input_tokens = (f[MESSAGES].raw.len + ask->tools.len + ask->documents.len) / 4;
   return true;
-}
-
-static bool tool(struct slice *rest, struct slice *name, struct slice *schema) {
-  struct slice entry;
-  while (sim_json_element(rest, &entry)) {
-    struct slice function = sim_json_get(entry, "function");
-    *name = sim_json_get(function, "name");
-    *schema = sim_json_get(function, "parameters");
-    if (name->len > 0 && *name->ptr == '"') return true;
-  }
-  return false;
 }
 
 static void wrong_key(struct slice key, struct buf *message) {
@@ -89,18 +54,13 @@ static void headers(const struct sim_answer *a, struct buf *out) {
 }
 
 static void put_finish(const struct sim_answer *a, struct buf *out) {
-  static const struct {
-    struct slice neutral, word;
-  } words[] = {{SLICE_INIT("stop"), SLICE_INIT("COMPLETE")},
-               {SLICE_INIT("length"), SLICE_INIT("MAX_TOKENS")},
-               {SLICE_INIT("tool_calls"), SLICE_INIT("TOOL_CALL")},
-               {SLICE_INIT("refusal"), SLICE_INIT("ERROR_TOXIC")},
-               {SLICE_INIT("content_filter"), SLICE_INIT("ERROR_TOXIC")}};
-  struct slice word = a->finish;
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-    if (slice_eq(words[i].neutral, a->finish)) word = words[i].word;
+  static const struct sim_finish_words words = {.stop = SLICE_INIT("COMPLETE"),
+                                                .length = SLICE_INIT("MAX_TOKENS"),
+                                                .tool_calls = SLICE_INIT("TOOL_CALL"),
+                                                .refusal = SLICE_INIT("ERROR_TOXIC"),
+                                                .content_filter = SLICE_INIT("ERROR_TOXIC")};
   LITERAL(out, "\"finish_reason\":");
-  json_put_string(out, word);
+  json_put_string(out, sim_finish_word(a, &words));
 }
 
 static void put_usage(const struct sim_answer *a, struct buf *out) {
@@ -318,32 +278,24 @@ static void step_out(const struct sim_answer *a, const struct sim_step *step, st
   }
 }
 
-static void ping(struct buf *out) {
-  LITERAL(out, ": ping\n\n");
-}
-
-static const struct fault {
-  unsigned status;
-  struct slice message;
-} faults[] = {
-    {400, SLICE_INIT("invalid request: the request could not be processed")},
-    {401, SLICE_INIT("invalid api token")},
-    {402, SLICE_INIT("Please add a payment method to your account")},
-    {403, SLICE_INIT("you are not allowed to use this resource")},
-    {404,
-     SLICE_INIT("model not found, make sure the correct model ID was used and that you have access to the model.")},
-    {422, SLICE_INIT("invalid request: the request is well formed, but cannot be processed")},
-    {429, SLICE_INIT("Please wait and try again later")},
-    {498, SLICE_INIT("invalid token")},
-    {503, SLICE_INIT("the service is not available")},
-    {504, SLICE_INIT("upstream request timeout")},
-    {500, SLICE_INIT("internal server error")}, /* also for all others */
+static const struct sim_fault faults[] = {
+    {.status = 400, .message = SLICE_INIT("invalid request: the request could not be processed")},
+    {.status = 401, .message = SLICE_INIT("invalid api token")},
+    {.status = 402, .message = SLICE_INIT("Please add a payment method to your account")},
+    {.status = 403, .message = SLICE_INIT("you are not allowed to use this resource")},
+    {.status = 404,
+     .message =
+         SLICE_INIT("model not found, make sure the correct model ID was used and that you have access to the model.")},
+    {.status = 422, .message = SLICE_INIT("invalid request: the request is well formed, but cannot be processed")},
+    {.status = 429, .message = SLICE_INIT("Please wait and try again later")},
+    {.status = 498, .message = SLICE_INIT("invalid token")},
+    {.status = 503, .message = SLICE_INIT("the service is not available")},
+    {.status = 504, .message = SLICE_INIT("upstream request timeout")},
+    {.message = SLICE_INIT("internal server error")},
 };
 
 static struct slice message_of(const struct sim_refusal *why) {
-  size_t i = 0;
-  while (i + 1 < sizeof faults / sizeof *faults && faults[i].status != why->status) i++;
-  return why->message.len > 0 ? why->message : faults[i].message;
+  return why->message.len > 0 ? why->message : sim_fault_of(faults, why->status)->message;
 }
 
 static void error(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
@@ -379,13 +331,13 @@ const struct sim_dialect sim_cohere_chat = {
     .name = "cohere.chat",
     .path_end = SLICE_INIT("/chat"),
     .read = read,
-    .tool = tool,
-    .credential = sim_openai_credential, /* Bearer, as well */
+    .tool = sim_openai_tool,
+    .credential = sim_openai_credential,
     .wrong_key = wrong_key,
     .headers = headers,
     .whole = whole,
     .step = step_out,
-    .ping = ping,
+    .ping = sim_openai_ping,
     .error = error,
     .error_event = error_event,
     .models = models,

@@ -1,4 +1,4 @@
-/* simulate_dialect: the list of rows. Pure; any thread. */
+/* simulate_dialect: the list of rows, and how a row finds the words of its refusals. Pure; any thread. */
 #include "main/simulate_dialect.h"
 
 const struct sim_dialect *const sim_dialects[SIM_DIALECTS] = {
@@ -7,6 +7,11 @@ const struct sim_dialect *const sim_dialects[SIM_DIALECTS] = {
 
 bool sim_dialect_takes(const struct sim_dialect *d, struct slice path) {
   return d->takes != NULL ? d->takes(path) : slice_ends(path, d->path_end);
+}
+
+const struct sim_fault *sim_fault_of(const struct sim_fault *rows, unsigned status) {
+  while (rows->status != 0 && rows->status != status) rows++;
+  return rows;
 }
 
 const struct sim_dialect *sim_dialect_named(const char *name) {

@@ -24,6 +24,12 @@ struct sim_refusal {
   struct slice message; /* empty: likewise */
 };
 
+/* What a provider says with a status; the last row of its table has 0 and is for all others. */
+struct sim_fault {
+  unsigned status;
+  struct slice type, message;
+};
+
 struct sim_dialect {
   const char *name;                 /* "openai.chat" */
   struct slice path_end;            /* how the path of a chat request ends */
@@ -54,6 +60,7 @@ enum { SIM_DIALECTS = 6 };
 extern const struct sim_dialect *const sim_dialects[SIM_DIALECTS];
 
 bool sim_dialect_takes(const struct sim_dialect *d, struct slice path);
+const struct sim_fault *sim_fault_of(const struct sim_fault *rows, unsigned status);
 /* Row of a name, or NULL. */
 const struct sim_dialect *sim_dialect_named(const char *name);
 

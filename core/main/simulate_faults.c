@@ -51,15 +51,25 @@ static uint64_t count_up(struct simulator *s, uint64_t key) {
   return before;
 }
 
+/* From 0 to 1, of the top 53 bits. */
+static double lot(uint64_t seed, uint64_t number) {
+  return (double)(sim_mix(seed, number) >> 11) * 0x1p-53;
+}
+
 void sim_faults_draw(struct simulator *s, struct sim_steer *steer, uint64_t number, struct slice path,
                      struct slice model) {
   bool first = steer->fail_first > 0, share = steer->fail >= 0;
   if (!first && !share) return;
   bool strikes = first && count_up(s, hash(hash(0xcbf29ce484222325u, path), model) | 1) < steer->fail_first;
-  /* The top 53 bits as a number from 0 to 1. */
-  if (share) strikes |= (double)(sim_mix(s->seed, number) >> 11) * 0x1p-53 < steer->fail;
+  if (share) strikes |= lot(s->seed, number) < steer->fail;
   if (!strikes) take_out(steer);
   else if (!any_fault(steer)) steer->status = 500;
+}
+
+void sim_faults_delay(const struct simulator *s, struct sim_steer *steer, uint64_t number, bool stream) {
+  enum { OTHER_LOTS = 0x7a11 }; /* than those of fail= */
+  if (steer->tail > 0 && lot(s->seed ^ OTHER_LOTS, number) < steer->tail)
+    *(stream ? &steer->ttft_ms : &steer->latency_ms) += steer->tail_ms;
 }
 
 static void put_retry_after(const struct sim_steer *steer, struct buf *out) {

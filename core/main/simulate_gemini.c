@@ -165,21 +165,14 @@ static void headers(const struct sim_answer *a, struct buf *out) {
   LITERAL(out, "server: scaffolding on HTTPServer2\r\nserver-timing: gfet4t7; dur=12\r\nvary: Origin\r\n");
 }
 
-static const char *finish_word(const struct sim_answer *a) {
-  static const char *const words[][2] = {{"stop", "STOP"},
-                                         {"tool_calls", "STOP"},
-                                         {"length", "MAX_TOKENS"},
-                                         {"refusal", "SAFETY"},
-                                         {"content_filter", "SAFETY"}};
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-    if (slice_eq(slice_text(words[i][0]), a->finish)) return words[i][1];
-  return NULL;
-}
-
 static void put_finish(const struct sim_answer *a, struct buf *out) {
-  const char *word = finish_word(a);
+  static const struct sim_finish_words words = {.stop = SLICE_INIT("STOP"),
+                                                .length = SLICE_INIT("MAX_TOKENS"),
+                                                .tool_calls = SLICE_INIT("STOP"),
+                                                .refusal = SLICE_INIT("SAFETY"),
+                                                .content_filter = SLICE_INIT("SAFETY")};
   LITERAL(out, ",\"finishReason\": ");
-  json_put_string(out, word != NULL ? slice_text(word) : a->finish);
+  json_put_string(out, sim_finish_word(a, &words));
 }
 
 /* Signed is the first part after what was thought. */
@@ -334,10 +327,7 @@ static void ping(struct buf *out) {
   LITERAL(out, "\r\n");
 }
 
-static const struct fault {
-  unsigned status;
-  struct slice word, message;
-} faults[] = {
+static const struct sim_fault faults[] = {
     {400, SLICE_INIT("INVALID_ARGUMENT"), SLICE_INIT("Request contains an invalid argument.")},
     {401, SLICE_INIT("UNAUTHENTICATED"), SLICE_INIT("API key not valid. Please pass a valid API key.")},
     {403, SLICE_INIT("PERMISSION_DENIED"), SLICE_INIT("The caller does not have permission")},
@@ -349,20 +339,19 @@ static const struct fault {
      SLICE_INIT("You exceeded your current quota, please check your plan and billing details.")},
     {503, SLICE_INIT("UNAVAILABLE"), SLICE_INIT("The model is overloaded. Please try again later.")},
     {504, SLICE_INIT("DEADLINE_EXCEEDED"), SLICE_INIT("Deadline expired before operation could complete.")},
-    {500, SLICE_INIT("INTERNAL"), SLICE_INIT("An internal error has occurred.")}, /* also for all others */
+    {0, SLICE_INIT("INTERNAL"), SLICE_INIT("An internal error has occurred.")},
 };
 
 static void put_error(const struct sim_refusal *why, struct buf *out) {
   /* 529 is what the play says for "overloaded"; this provider says it with 503. */
   unsigned status = why->status == 529 ? 503 : why->status;
-  size_t i = 0;
-  while (i + 1 < sizeof faults / sizeof *faults && faults[i].status != status) i++;
+  const struct sim_fault *f = sim_fault_of(faults, status);
   LITERAL(out, "{\"error\": {\"code\": ");
   buf_u64(out, status);
   LITERAL(out, ",\"message\": ");
-  json_put_string(out, why->message.len > 0 ? why->message : faults[i].message);
+  json_put_string(out, why->message.len > 0 ? why->message : f->message);
   LITERAL(out, ",\"status\": ");
-  json_put_string(out, why->type.len > 0 ? why->type : faults[i].word);
+  json_put_string(out, why->type.len > 0 ? why->type : f->type);
   LITERAL(out, "}}");
 }
 

@@ -1,7 +1,8 @@
-/* simulate_openai: credentials, headers, errors and models of api.openai.com. Pure; any thread. It does NOT know an
- * API's requests or answers: those are the dialects'. */
+/* simulate_openai: credentials, headers, messages, tools, errors and models of api.openai.com. Pure; any thread. It
+ * does NOT know an API's answers: those are the dialects'. */
 #include "main/simulate_openai.h"
 
+#include "main/simulate_json.h"
 #include "wire/json.h"
 
 #define LITERAL(out, text) buf_append((out), (text), sizeof(text) - 1)
@@ -36,6 +37,45 @@ void sim_openai_headers(const struct sim_answer *a, struct buf *out) {
                "x-ratelimit-reset-requests: 8.64s\r\nx-ratelimit-reset-tokens: 11ms\r\nx-request-id: ");
   sim_id_put(out, "req_", a, 7);
   LITERAL(out, "\r\n");
+}
+
+static void name_result(struct slice calls, struct sim_result *result) {
+  struct slice call;
+  while (sim_json_element(&calls, &call))
+    if (slice_eq(sim_json_get(call, "id"), result->id))
+      result->name = sim_json_get(sim_json_get(call, "function"), "name");
+}
+
+void sim_openai_read_messages(struct slice messages, struct sim_ask *ask) {
+  struct slice message, calls = {0};
+  while (sim_json_element(&messages, &message)) {
+    struct slice role = sim_json_get(message, "role");
+    if (sim_json_is(role, "user")) ask->user = sim_json_get(message, "content");
+    if (sim_json_is(role, "assistant")) calls = sim_json_get(message, "tool_calls");
+    if (!sim_json_is(role, "tool")) {
+      ask->result_count = 0;
+    } else if (ask->result_count < SIM_RESULTS_MAX) {
+      struct sim_result *result = &ask->results[ask->result_count++];
+      *result =
+          (struct sim_result){.id = sim_json_get(message, "tool_call_id"), .content = sim_json_get(message, "content")};
+      name_result(calls, result);
+    }
+  }
+}
+
+bool sim_openai_tool(struct slice *rest, struct slice *name, struct slice *schema) {
+  struct slice entry;
+  while (sim_json_element(rest, &entry)) {
+    struct slice function = sim_json_get(entry, "function");
+    *name = sim_json_get(function, "name");
+    *schema = sim_json_get(function, "parameters");
+    if (name->len > 0 && *name->ptr == '"') return true;
+  }
+  return false;
+}
+
+void sim_openai_ping(struct buf *out) {
+  LITERAL(out, ": ping\n\n");
 }
 
 static const struct fault {
@@ -89,6 +129,11 @@ void sim_openai_put_error(const struct sim_refusal *why, const char *open, const
   if (usual->code.len > 0) json_put_string(out, usual->code);
   else LITERAL(out, "null");
   buf_text(out, close);
+}
+
+void sim_openai_error(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
+  (void)a;
+  sim_openai_put_error(why, "{\n  \"error\": {\n    ", ",\n    ", "\n  }\n}\n", out);
 }
 
 void sim_openai_models(struct buf *out) {

@@ -22,30 +22,6 @@ static void read_format(struct slice format, struct sim_ask *ask) {
   if (sim_json_is(type, "json_schema")) ask->schema = sim_json_get(sim_json_get(format, "json_schema"), "schema");
 }
 
-static void name_result(struct slice calls, struct sim_result *result) {
-  struct slice call;
-  while (sim_json_element(&calls, &call))
-    if (slice_eq(sim_json_get(call, "id"), result->id))
-      result->name = sim_json_get(sim_json_get(call, "function"), "name");
-}
-
-static void read_messages(struct slice messages, struct sim_ask *ask) {
-  struct slice message, calls = {0};
-  while (sim_json_element(&messages, &message)) {
-    struct slice role = sim_json_get(message, "role");
-    if (sim_json_is(role, "user")) ask->user = sim_json_get(message, "content");
-    if (sim_json_is(role, "assistant")) calls = sim_json_get(message, "tool_calls");
-    if (!sim_json_is(role, "tool")) {
-      ask->result_count = 0;
-    } else if (ask->result_count < SIM_RESULTS_MAX) {
-      struct sim_result *result = &ask->results[ask->result_count++];
-      *result =
-          (struct sim_result){.id = sim_json_get(message, "tool_call_id"), .content = sim_json_get(message, "content")};
-      name_result(calls, result);
-    }
-  }
-}
-
 static bool read(struct slice body, const struct http_head *head, struct sim_ask *ask, struct sim_refusal *why) {
   enum { MODEL, MESSAGES, STREAM, OPTIONS, TOOLS, CHOICE, FORMAT, MAX_OLD, MAX, FIELDS };
   struct json_field f[FIELDS] = {
@@ -76,20 +52,9 @@ static bool read(struct slice body, const struct http_head *head, struct sim_ask
   if (!json_to_u64(f[MAX].raw, &ask->max_tokens) && !json_to_u64(f[MAX_OLD].raw, &ask->max_tokens)) ask->max_tokens = 0;
   read_choice(f[CHOICE].raw, ask);
   read_format(f[FORMAT].raw, ask);
-  read_messages(f[MESSAGES].raw, ask);
+  sim_openai_read_messages(f[MESSAGES].raw, ask);
   ask->input_tokens = (f[MESSAGES].raw.len + ask->tools.len) / 4;
   return true;
-}
-
-static bool tool(struct slice *rest, struct slice *name, struct slice *schema) {
-  struct slice entry;
-  while (sim_json_element(rest, &entry)) {
-    struct slice function = sim_json_get(entry, "function");
-    *name = sim_json_get(function, "name");
-    *schema = sim_json_get(function, "parameters");
-    if (name->len > 0 && *name->ptr == '"') return true;
-  }
-  return false;
 }
 
 static struct slice finish_word(const struct sim_answer *a) {
@@ -276,15 +241,6 @@ static void step_out(const struct sim_answer *a, const struct sim_step *step, st
   }
 }
 
-static void ping(struct buf *out) {
-  LITERAL(out, ": ping\n\n");
-}
-
-static void error(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
-  (void)a;
-  sim_openai_put_error(why, "{\n  \"error\": {\n    ", ",\n    ", "\n  }\n}\n", out);
-}
-
 static void error_event(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
   (void)a;
   sim_openai_put_error(why, "data: {\"error\":{", ",", "}}\n\n", out);
@@ -294,15 +250,15 @@ const struct sim_dialect sim_openai_chat = {
     .name = "openai.chat",
     .path_end = SLICE_INIT("/chat/completions"),
     .read = read,
-    .tool = tool,
+    .tool = sim_openai_tool,
     .credential = sim_openai_credential,
     .wrong_key = sim_openai_wrong_key,
     .headers = sim_openai_headers,
     .whole = whole,
     .begin = begin,
     .step = step_out,
-    .ping = ping,
-    .error = error,
+    .ping = sim_openai_ping,
+    .error = sim_openai_error,
     .error_event = error_event,
     .models = sim_openai_models,
 };

@@ -332,15 +332,6 @@ static void step_out(const struct sim_answer *a, const struct sim_step *step, st
   }
 }
 
-static void ping(struct buf *out) {
-  LITERAL(out, ": ping\n\n");
-}
-
-static void error(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
-  (void)a;
-  sim_openai_put_error(why, "{\n  \"error\": {\n    ", ",\n    ", "\n  }\n}\n", out);
-}
-
 static void error_event(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
   put_event(a, "error", out);
   sim_openai_put_error(why, ",\"error\":{", ",", "}", out);
@@ -359,8 +350,8 @@ const struct sim_dialect sim_openai_responses = {
     .whole = whole,
     .begin = begin,
     .step = step_out,
-    .ping = ping,
-    .error = error,
+    .ping = sim_openai_ping,
+    .error = sim_openai_error,
     .error_event = error_event,
     .models = sim_openai_models,
 };

@@ -135,6 +135,7 @@ static bool read_request(struct play *p, const struct http_head *head) {
     sim_scenario_bend(s->scenario, scenario_ms(s, p->arrived_ns), s->strike, sim_mix(s->seed, p->answer.number),
                       &p->steer, &p->arena);
   sim_faults_draw(s, &p->steer, p->answer.number, head->path, ask.model);
+  sim_faults_delay(s, &p->steer, p->answer.number, p->stream);
   steer_to_refusal(p, head);
   if (p->refusal.status == 0 && !p->models) sim_answer_compose(&p->answer, &ask, &p->steer, p->dialect, &p->arena);
   return true;
@@ -450,11 +451,19 @@ static bool made_nothing(const struct play *p) {
   return fails_first || p->steer.malformed == SIM_BAD_CONTENT_TYPE || p->steer.gzip_bytes > 0;
 }
 
+/* What was billed has been told, too. */
+static bool sent_all(const struct play *p, enum sim_end end) {
+  const struct sim_steer *s = &p->steer;
+  bool unspoiled = s->malformed == SIM_WELL_FORMED && s->corrupt_at == SIM_UNSET && s->header.len == 0;
+  return end == SIM_FINISHED && unspoiled && !s->no_usage && (!p->stream || p->step.kind == SIM_STEP_END);
+}
+
 /* Tokens of what was generated: all of a whole answer once its head is written, of a stream what was streamed. */
 static void bill(const struct play *p, struct sim_record *record) {
   if (p->status != 200 || p->refusal.status != 0 || p->models || made_nothing(p)) return;
   record->billed_input = p->answer.input_tokens;
   record->billed_output = p->answer.output_tokens;
+  record->answer_sent = sent_all(p, record->end);
   if (!p->stream || p->step.kind == SIM_STEP_FINISH || p->step.kind == SIM_STEP_END) return;
   record->billed_output = 0;
   for (unsigned i = 0; i < p->step.block; i++) record->billed_output += p->answer.blocks[i].words;

@@ -125,7 +125,8 @@ static void put_record(struct buf *out, const struct sim_record *record) {
   put_number(out, "duration_ms", (uint64_t)(record->ended_ms - record->received_ms));
   put_number(out, "billed_input_tokens", record->billed_input);
   put_number(out, "billed_output_tokens", record->billed_output);
-  buf_byte(out, '}');
+  json_put_key(out, "answer_sent");
+  buf_text(out, record->answer_sent ? "true}" : "false}");
 }
 
 static void count(atomic_uint_fast64_t *counter, uint64_t by) {

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
@@ -29,6 +30,7 @@ struct sim_record {
   unsigned status;     /* 0: nothing was answered */
   enum sim_end end;
   uint64_t billed_input, billed_output;
+  bool answer_sent; /* a good answer went out whole and unspoiled, with its usage */
 };
 
 struct sim_recorder {

@@ -30,6 +30,8 @@ struct row {
 static const struct row rows[] = {
     ROW(latency_ms, NUMBER, 3600000, "wait before the head of the answer"),
     ROW(ttft_ms, NUMBER, 3600000, "first content not before this long after the request (streams)"),
+    ROW(tail, SHARE, 0, "this share of requests (0..1) begins tail_ms later than the others"),
+    ROW(tail_ms, NUMBER, 3600000, "how much later: a stream's first content, a whole answer's head"),
     ROW(chunk_ms, NUMBER, 3600000, "time between two deltas"),
     ROW(chunks, NUMBER, 10000000, "number of deltas; default one a word"),
     ROW(answer_bytes, NUMBER, 1073741824, "answer with this many bytes of filler text"),

@@ -43,6 +43,8 @@ struct sim_steer {
   uint64_t header_bytes;                                 /* filler in the head */
   uint64_t gzip_bytes;                                   /* the body is a gzip of so many blanks; 0: as it is */
   double fail;                                           /* share of requests; below 0: not set */
+  double tail;                                           /* share of requests */
+  uint64_t tail_ms;                                      /* that those wait besides */
   struct slice type, text, thinking_text, tools, finish; /* empty: not set */
   struct slice header;                                   /* "name: value" */
   struct slice provider;                                 /* by whose name a scenario strikes */

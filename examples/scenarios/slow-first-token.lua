@@ -1,5 +1,5 @@
--- A provider takes requests and says nothing: what `first_token` is for. A drill waits for a request as long as its
--- clients would (--patience).
+-- A provider takes requests, sends heads and nothing else: what `first_token` is for, and `between_bytes` for whole
+-- answers. A drill waits for a request as long as its clients would (--patience).
 return {
   doc = "heads come, pings come, content does not",
   seconds = 4,

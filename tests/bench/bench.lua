@@ -1,8 +1,12 @@
 -- The benchmarks. Ratios to nginx in the same run are what counts: absolute times on a shared machine mean little.
 -- Proxy on core 0; load generator and simulated provider on core 1. Loads interleaved A B C A B C, medians.
 package.path = "tests/bench/?.lua;" .. package.path
+local deltas = require "deltas"
+local failover = require "failover"
+local hedging = require "hedging"
 local servers = require "servers"
 local socket = require "socket"
+local streams = require "streams"
 local translation = require "translation"
 
 local rounds = tonumber(os.getenv "ROUNDS" or "5")
@@ -222,16 +226,24 @@ end
 
 local function translated_instructions() translation.instructions { bodies = bodies, say = say } end
 
-local parts = { cpu = cpu, latency = latency, memory = memory, start = start, translation = translated,
-  ["translation-instructions"] = translated_instructions }
+local function hedged() return hedging.run { rounds = rounds, seconds = seconds, say = say, median = median } end
+local function failed_over() return failover.run { rounds = rounds, seconds = seconds, say = say } end
+
+local function held_open() return streams.run { say = say, slow = bodies.slow, small = bodies.small } end
+
+local parts = { cpu = cpu, latency = latency, failover = failed_over, hedging = hedged, memory = memory,
+  start = start, streams = held_open, translation = translated, ["translation-instructions"] = translated_instructions,
+  deltas = function() return deltas.run { say = say } end }
 local good = true
 local ok, fault = xpcall(function()
   if arg[1] == "instructions" then
     good = instructions(arg[2] == "--write")
   elseif arg[1] then
-    for _, name in ipairs(arg) do assert(parts[name], "no part " .. name)() end
+    for _, name in ipairs(arg) do good = assert(parts[name], "no part " .. name)() ~= false and good end
   else
-    for _, name in ipairs { "cpu", "latency", "memory", "start", "translation" } do parts[name]() end
+    for _, name in ipairs { "cpu", "latency", "failover", "hedging", "memory", "start", "translation" } do
+      good = parts[name]() ~= false and good
+    end
   end
 end, debug.traceback)
 servers.stop_all()

@@ -1,5 +1,5 @@
 /* script_call: what one call of a script costs. Prints ns per call; under callgrind run it with a number of rounds and
- * divide. `script_call [rounds]`, from any directory. */
+ * divide. `tests/bench/run calls`, or `bench_script_call [rounds]`. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

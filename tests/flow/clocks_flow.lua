@@ -27,6 +27,7 @@ local phases = {
     fields = function() return { user = ("x"):rep(12 << 20) } end },
   first_token = { code = "first_token_timeout", stream = true,
     open = function(t) return "http://127.0.0.1:" .. t:deaf_port() end },
+  first_byte = { code = "first_byte_timeout", open = function(t) return "http://127.0.0.1:" .. t:deaf_port() end },
   total = { code = "total_timeout", open = function(t) return "http://127.0.0.1:" .. t:deaf_port() end },
 }
 
@@ -60,7 +61,7 @@ for _, name in ipairs(names) do
 end
 
 -- libcurl has the connection then, and is asked where it stands.
-for _, name in ipairs { "connect", "tls", "first_token" } do
+for _, name in ipairs { "connect", "tls", "first_token", "first_byte" } do
   local phase = phases[name]
   flow.case("clocks: over HTTP/2 a provider that stalls in " .. name .. " is given up in time", { alone = true },
     function(t)
@@ -69,7 +70,7 @@ for _, name in ipairs { "connect", "tls", "first_token" } do
         { timeouts = clocks { [name] = "500ms" }, insecure = true, http2 = true }) },
       routes = { r = { targets = { "up/m" }, retry = { same_target = 0 } } },
     }
-    local answer = t:chat(gate, "r", { fields = { stream = true }, seconds = 15 })
+    local answer = t:chat(gate, "r", { fields = { stream = name ~= "first_byte" }, seconds = 15 })
     t:equal(answer.status, 504)
     t:equal(t:envelope(answer), phase.code)
     t:equal(t:trace(gate).attempts[1].class, phase.code)

@@ -39,6 +39,12 @@ local provider_errors = {
     end
     x.last = true
   end,
+  first_byte_timeout = function(x) x:wait_closed(20) x.last = true end,
+  between_bytes_timeout = function(x)
+    x.conn:send "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"
+    x:wait_closed(20)
+    x.last = true
+  end,
   provider_broken = function(x) x.conn:close() x.last = true end,
   upstream_redirect = function(x) x:reply(302, "", { "location: http://127.0.0.1:9/" }) end,
   provider_failed = function(x)
@@ -58,6 +64,8 @@ local timeouts = {
   first_token_timeout = { first_token = "400ms" },
   between_tokens_timeout = { between_tokens = "400ms" },
   too_few_tokens = { min_tokens_per_s = 50 },
+  first_byte_timeout = { first_byte = "400ms" },
+  between_bytes_timeout = { between_bytes = "400ms" },
 }
 local streamed = { provider_failed = true, first_token_timeout = true, between_tokens_timeout = true,
   too_few_tokens = true }

@@ -100,6 +100,50 @@ for _, client in ipairs { chat, claude } do
   end)
 end
 
+flow.case("strict over several targets: the next one that can carry everything is asked", function(t)
+  local first = t:upstream { dialect = "anthropic.messages" }
+  local second = t:upstream { dialect = "anthropic.messages" }
+  local equal = t:upstream {}
+  local broken = t:upstream { script = function(x)
+    x:reply(503, '{"error":{"message":"busy","type":"server_error"}}')
+  end }
+  local gate = t:gateway {
+    providers = { claude = t:provider(first), other = t:provider(second), chat = t:provider(equal),
+      broken = t:provider(broken) },
+    routes = {
+      some = { targets = { "claude/a", "chat/b" }, strict = true },
+      none = { targets = { "claude/first", "other/second" }, strict = true },
+      down = { targets = { "broken/a", "claude/b" }, strict = true, retry = { same_target = 0 } },
+      down_last = { targets = { "claude/a", "broken/b" }, strict = true, retry = { same_target = 0 } },
+    },
+  }
+  local lossy = { seed = 7, max_tokens = 9 }
+  local answer = t:chat(gate, "some", { fields = lossy })
+  t:equal(answer.status, 200)
+  t:equal(answer.headers["x-moongate-target"], "chat/b")
+  t:equal(answer.headers["x-moongate-lossy"], nil)
+  local record = t:trace(gate, answer.headers["x-request-id"])
+  t:equal(record.attempts[1].class, "lossy")
+  t:equal(record.attempts[2].class, "none")
+  t:equal(record.outcome, "ok")
+
+  answer = t:chat(gate, "none", { fields = lossy })
+  t:equal(answer.status, 400)
+  t:equal(t:envelope(answer), "fields_not_carried")
+  t:match(answer.body, "claude/first cannot be given: seed")
+  t:equal(json.decode(answer.body).error.param, "seed")
+  record = t:trace(gate, answer.headers["x-request-id"])
+  t:equal(record.outcome, "refused")
+  t:equal(#record.attempts, 2)
+
+  for _, route in ipairs { "down", "down_last" } do -- who could carry it is down: that is what the client is told
+    answer = t:chat(gate, route, { fields = lossy })
+    t:equal(answer.status, 503, route)
+    t:match(answer.body, "busy")
+  end
+  t:equal(#first.requests + #second.requests, 0, "requests that lost something")
+end)
+
 flow.case("strict between equal dialects refuses nothing", function(t)
   local gate = t:simple { dialect = chat, script = "hi" }
   local answer = t:chat(gate, "r", { fields = { seed = 7, x_unknown = 1 }, headers = { "x-moongate-strict: true" } })

@@ -201,6 +201,96 @@ flow.case("teams.X.max_in_flight bounds that team only", function(t)
   for i = 1, 3 do t:equal(read[i]().status, 200) end
 end)
 
+local mib = ("x"):rep(1 << 20)
+
+flow.case("teams.X.memory: what would be more is refused before its body is read, the other team's is not", function(t)
+  local provider = held(t)
+  local a, a_key = key("a", { team = "busy" })
+  local b, b_key = key("b", { team = "other" })
+  local gate = t:gateway { teams = { busy = { memory = "3MiB" }, other = {} }, keys = { a, b },
+    limits = { body = "2MiB" },
+    providers = { up = t:provider(provider.up) }, routes = { r = { targets = { "up/m" } } } }
+  local used = 'moongate_bodies_bytes{scope="team",name="busy"}'
+  local read = { ask(t, gate, mib, { key = a_key }), ask(t, gate, mib, { key = a_key }) }
+  t:until_true(5, function() return #provider.order == 2 end, "two are at the provider")
+  t:check(metric(gate, used) > 2 << 20, "bytes of the team: " .. tostring(metric(gate, used)))
+  local answer = ask(t, gate, mib, { key = a_key })()
+  t:equal(answer.status, 503)
+  t:equal(t:envelope(answer), "overloaded")
+  t:match(answer.body, "this team's requests")
+  t:check(tonumber(answer.headers["retry-after"]), "retry-after")
+  t:equal(metric(gate, 'moongate_shed_total{reason="team_memory"}'), 1)
+  local small = ask(t, gate, "small", { key = a_key }) -- there is still room for it
+  read[3] = ask(t, gate, mib, { key = b_key })
+  t:until_true(5, function() return #provider.order == 4 end, "a small one, and the other team's")
+  provider.free = 9
+  for i = 1, 3 do t:equal(read[i]().status, 200) end
+  t:equal(small().status, 200)
+  t:until_true(5, function() return metric(gate, used) == 0 end, "all given back")
+  t:equal(ask(t, gate, mib, { key = a_key })().status, 200)
+end)
+
+flow.case("providers.X.memory: the next target takes what is too much, then the queue", function(t)
+  local small, large = held(t, { text = "small" }), held(t, { text = "large" })
+  local gate = t:gateway { limits = { body = "1536KiB", queue = 1 },
+    providers = { small = t:provider(small.up, { memory = "1536KiB" }),
+      large = t:provider(large.up, { memory = "1536KiB" }) },
+    routes = { r = { targets = { "small/m", "large/m" } } } }
+  local function used(name) return metric(gate, ('moongate_bodies_bytes{scope="provider",name="%s"}'):format(name)) end
+  local read = {}
+  for i = 1, 5 do -- two fill the first, two the second, and one waits
+    read[i] = ask(t, gate, mib .. i)
+    t:until_true(5, function() return #small.order + #large.order + metric(gate, "moongate_queue_length") == i end)
+  end
+  t:equal(#small.order, 2)
+  t:equal(#large.order, 2)
+  t:check(used "small" > 2 << 20, "bytes at the provider: " .. tostring(used "small"))
+  local answer = ask(t, gate, "late")()
+  t:equal(answer.status, 503)
+  t:check(tonumber(answer.headers["retry-after"]), "retry-after")
+  small.free = 1
+  t:until_true(5, function() return #small.order == 3 end, "the waiting one goes where memory came free")
+  small.free, large.free = 9, 9
+  for i = 1, 5 do t:equal(read[i]().status, 200) end
+  t:until_true(5, function() return used "small" == 0 and used "large" == 0 end, "all given back")
+end)
+
+flow.case("providers.X.memory: a stream that has begun holds no body, a whole answer counts as it comes", function(t)
+  local go = false
+  local up = t:upstream { script = function(x)
+    local text = ("y"):rep(1 << 20)
+    if x:json().stream then
+      x:start_stream()
+      local events = answers.openai_stream { "a", "b" }
+      for i = 1, 2 do x:chunk(events[i]) end
+      t:until_true(20, function() return go end)
+      for i = 3, #events do x:chunk(events[i]) end
+      return x:end_stream()
+    end
+    local body = answers.openai_whole(text)
+    x.conn:send(("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"):format(#body))
+    x.conn:send(body:sub(1, -10))
+    t:until_true(20, function() return go end)
+    x.conn:send(body:sub(-9))
+  end }
+  local gate = t:gateway { limits = { body = "1536KiB" }, teams = { search = { memory = "64MiB" } },
+    providers = { up = t:provider(up, { memory = "64MiB" }) }, routes = { r = { targets = { "up/m" } } } }
+  local function used(scope, name)
+    return metric(gate, ('moongate_bodies_bytes{scope="%s",name="%s"}'):format(scope, name))
+  end
+  local conn = t:client(gate)
+  conn:send(t:chat_text("r", { fields = { stream = true, messages = { { role = "user", content = mib } } } }))
+  assert(conn:read_until("\r\n\r\n", 5 * t.seconds))
+  t:until_true(5, function() return used("provider", "up") == 0 and used("team", "search") == 0 end,
+    "the stream's body is gone")
+  local read = ask(t, gate, "whole")
+  t:until_true(5, function() return used("provider", "up") > 1 << 20 and used("team", "search") > 1 << 20 end,
+    "the answer counts")
+  go = true
+  t:equal(read().status, 200)
+  t:until_true(5, function() return used("provider", "up") == 0 and used("team", "search") == 0 end, "all given back")
+end)
+
 flow.case("within a priority teams take turns; the higher priority goes first", function(t)
   local provider = held(t)
   local a, a_key = key("a", { team = "many" })

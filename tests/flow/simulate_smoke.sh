@@ -171,6 +171,13 @@ is "60 chunks" 63 "$(count 'data: ')"
 ask $openai "$(message 'a'),\"stream\":true}" -H 'x-simulate: no_usage; chunks=4; chunk_ms=1; ttft_ms=5; ping_ms=1'
 is "paced stream is whole" 7 "$(count 'data: ')"
 has "pings while waiting" ': ping'
+ask $openai "$(message 'a'),\"stream\":true}" -m 0.5 -H 'x-simulate: tail=1; tail_ms=2000'
+is "tail=1: the client times out" 28 $exit
+is "tail=1: its first content is what comes late" 1 "$(count 'HTTP/1.1 200')"
+ask $openai "$(message 'a')}" -m 0.5 -H 'x-simulate: tail=1; tail_ms=2000'
+is "tail=1: nothing of a whole answer came" 0 "$(count 'HTTP/1.1 200')"
+ask $openai "$(message 'a')}" -H 'x-simulate: tail=0; tail_ms=20000'
+has "tail=0: nobody waits" 'HTTP/1.1 200'
 
 ask "/s/status=429,retry_after=2/v1/chat/completions" "$(message x)}"
 has "429" 'HTTP/1.1 429'

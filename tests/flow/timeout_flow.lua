@@ -57,6 +57,48 @@ timed("a drip of tokens without end", { timeouts = { total = "500ms" }, stream =
   end
   x.last = true
 end, "total_timeout")
+timed("no head, and first_byte says how long", { timeouts = { first_byte = "500ms" } }, silent, "first_byte_timeout")
+timed("a whole answer's head, then silence", { timeouts = { between_bytes = "500ms" } }, function(x)
+  x.conn:send "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n"
+  silent(x)
+end, "between_bytes_timeout")
+timed("half of a whole answer, then silence", { timeouts = { between_bytes = "500ms" } }, function(x)
+  local body = answers.openai_whole "Hello"
+  x.conn:send(("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"):format(#body))
+  x.conn:send(body:sub(1, #body // 2))
+  silent(x)
+end, "between_bytes_timeout")
+timed("an error's head, then silence", { timeouts = { between_bytes = "500ms" }, stream = true }, function(x)
+  x.conn:send "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n"
+  silent(x)
+end, "between_bytes_timeout")
+timed("white space hides no stuck model", { timeouts = { first_byte = "500ms", between_bytes = "400ms" } }, function(x)
+  x.conn:send "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n"
+  for _ = 1, 400 do
+    if not x.conn:send "\n" then break end
+    require "loop".sleep(0.05)
+  end
+  x.last = true
+end, "first_byte_timeout")
+
+flow.case("timeouts: a whole answer may come in pieces, and late, for longer than between_bytes", function(t)
+  local gate = t:simple {
+    provider = { timeouts = { connect = "1s", between_bytes = "600ms", total = "30s" } },
+    script = function(x)
+      local body = answers.openai_whole "Hello"
+      require "loop".sleep(0.8) -- before the head nothing is due
+      x.conn:send(("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"):format(#body))
+      for at = 1, #body, (#body + 6) // 7 do
+        require "loop".sleep(0.15)
+        x.conn:send(body:sub(at, at + (#body + 6) // 7 - 1))
+      end
+    end,
+  }
+  local answer = t:chat(gate, "r")
+  t:equal(answer.status, 200)
+  t:equal(answer.body, answers.openai_whole "Hello")
+end)
+
 timed("a whole body that drips", { timeouts = { total = "500ms" } }, function(x)
   x.conn:send "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n"
   for _ = 1, 200 do
@@ -81,4 +123,25 @@ flow.case("timeouts: connect", { alone = true }, function(t)
   local took = t:now() - from
   t:check(answer.status == 502 or answer.status == 504, "status " .. answer.status)
   t:check(took > 0.4 and took < 1.2 * t.seconds, ("took %.2f s"):format(took))
+end)
+
+flow.case("timeouts: a drill of a slow first token is survived by whoever sets them", { seconds = 40 },
+  function(t)
+  local gateway = require "gateway"
+  local proc = require "proc"
+  proc.write_file(t.dir .. "/moongate.lua", [[
+return {
+  timeouts = { first_token = "1s", between_bytes = "1s" },
+  providers = {
+    first = { adapter = "openai", keys = { env "FLOW_DRILL_A" } },
+    second = { adapter = "anthropic", keys = { env "FLOW_DRILL_B" } },
+  },
+  routes = { chat = { targets = { "first/gpt-5-mini", "second/claude-haiku-4-5" } } },
+}
+]])
+  local status, text = proc.run(t.dir, "drill",
+    { gateway.binary, "drill", "--config", t.dir .. "/moongate.lua", "--rate", "4", "slow-first-token" }, nil, 30)
+  t:equal(status, 0, text)
+  t:match(text, "chat: kept answering")
+  t:absent(text, "out of patience", "what drill said")
 end)

@@ -12,6 +12,14 @@
 
 #include "base/bytes.h"
 
+/* The text as a reader wants it, with slack behind; the caller frees it with buf_done. */
+static inline struct buf padded(const char *text) {
+  struct buf b = {0};
+  buf_text(&b, text);
+  buf_reserve(&b, 0);
+  return b;
+}
+
 struct check_test {
   const char *name;
   void (*run)(void);

@@ -262,7 +262,7 @@ function T:finish()
   for _, gate in ipairs(self.gateways) do
     if not gate.process:status() and not gate.may_hold_files then
       local allowed = gate.files_at_start + 1
-      local files = loop.until_true(3, function()
+      local files = loop.until_true(10, function()
         local n = gate.process:open_files()
         return n <= allowed and n
       end)

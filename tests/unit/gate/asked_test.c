@@ -7,10 +7,8 @@
 static struct arena arena;
 
 static bool read_as(const struct dialect *d, const char *text, struct asked *out, struct fault *f) {
-  struct buf body = {0};
+  struct buf body = padded(text);
   *f = (struct fault){0};
-  buf_text(&body, text);
-  buf_reserve(&body, 0);
   bool ok = asked_read(&d->request, &arena, buf_view(&body), out, f);
   CHECK(ok || f->text[0] != '\0');
   buf_done(&body);

@@ -6,6 +6,8 @@
 
 #define MS UINT64_C(1000000)
 #define START (1000 * MS)
+#define STREAM_VIEW(in_call, at, since, first, next) \
+  {.calls = in_call, .phase = at, .since_ns = since, .awaits_first = first, .awaits_next = next}
 
 static const struct timeouts all = {.connect_ms = 100,
                                     .tls_ms = 200,
@@ -36,42 +38,42 @@ TEST(each_phase_has_its_own_clock) {
     enum failure_class failure;
     const char *text;
   } rows[] = {
-      {{true, UPCALL_CONNECT, START, true, false},
+      {STREAM_VIEW(true, UPCALL_CONNECT, START, true, false),
        100,
        CLOCK_CONNECT,
        FAILURE_CONNECT_TIMEOUT,
        "no connection after 100 ms (timeouts.connect)"},
-      {{true, UPCALL_TLS, START + 50 * MS, true, false},
+      {STREAM_VIEW(true, UPCALL_TLS, START + 50 * MS, true, false),
        250,
        CLOCK_TLS,
        FAILURE_TLS_TIMEOUT,
        "the TLS handshake was not done after 200 ms (timeouts.tls)"},
-      {{true, UPCALL_SEND, START + 90 * MS, true, false},
+      {STREAM_VIEW(true, UPCALL_SEND, START + 90 * MS, true, false),
        390,
        CLOCK_UPLOAD,
        FAILURE_UPLOAD_TIMEOUT,
        "nothing more of the request was taken for 300 ms (timeouts.upload)"},
-      {{true, UPCALL_WAIT, START + 95 * MS, true, false},
+      {STREAM_VIEW(true, UPCALL_WAIT, START + 95 * MS, true, false),
        1000,
        CLOCK_FIRST_TOKEN,
        FAILURE_FIRST_TOKEN_TIMEOUT,
        "no content after 1000 ms (timeouts.first_token)"},
-      {{true, UPCALL_BODY, START + 99 * MS, true, false},
+      {STREAM_VIEW(true, UPCALL_BODY, START + 99 * MS, true, false),
        1000,
        CLOCK_FIRST_TOKEN,
        FAILURE_FIRST_TOKEN_TIMEOUT,
        "no content after 1000 ms (timeouts.first_token)"},
-      {{true, UPCALL_BODY, START, false, true},
+      {STREAM_VIEW(true, UPCALL_BODY, START, false, true),
        400,
        CLOCK_BETWEEN_TOKENS,
        FAILURE_IDLE_TIMEOUT,
        "no content for 400 ms (timeouts.between_tokens)"},
-      {{true, UPCALL_WAIT, START, false, false},
+      {STREAM_VIEW(true, UPCALL_WAIT, START, false, false),
        5000,
        CLOCK_TOTAL,
        FAILURE_TOTAL_TIMEOUT,
        "the answer was not complete after 5000 ms (timeouts.total)"},
-      {{false, 0, 0, true, false},
+      {STREAM_VIEW(false, 0, 0, true, false),
        1000,
        CLOCK_FIRST_TOKEN,
        FAILURE_FIRST_TOKEN_TIMEOUT,
@@ -91,21 +93,51 @@ TEST(each_phase_has_its_own_clock) {
 TEST(the_timer_is_never_late) {
   struct clocks c = begun();
   for (uint64_t armed_ms = 0; armed_ms < 100; armed_ms += 7) {
-    struct clocks_view v = {true, UPCALL_CONNECT, START, true, false};
+    struct clocks_view v = STREAM_VIEW(true, UPCALL_CONNECT, START, true, false);
     uint64_t fires_ns = clocks_next(&c, &v, START + armed_ms * MS).at_ns;
     CHECK(fires_ns <= START + 100 * MS);
     for (enum upcall_phase phase = UPCALL_TLS; phase <= UPCALL_SEND; phase++) {
-      struct clocks_view later = {true, phase, START + (armed_ms + 1) * MS, true, false};
+      struct clocks_view later = STREAM_VIEW(true, phase, START + (armed_ms + 1) * MS, true, false);
       CHECK(fires_ns <= clocks_next(&c, &later, START + (armed_ms + 1) * MS).at_ns);
     }
   }
-  struct clocks_view waiting = {true, UPCALL_WAIT, START, true, false};
+  struct clocks_view waiting = STREAM_VIEW(true, UPCALL_WAIT, START, true, false);
   CHECK_INT(clocks_next(&c, &waiting, START).at_ns, START + 1000 * MS);
+}
+
+/* A whole answer: nothing but `total` until its head, or what first_byte says; from there a byte must come. */
+TEST(a_whole_answer_has_clocks_of_its_own) {
+  struct clocks c = begun();
+  char text[120];
+  c.limits.between_bytes_ms = 400;
+  struct clocks_view waits = {.calls = true, .phase = UPCALL_WAIT, .since_ns = START, .may_be_whole = true,
+                              .awaits_first_byte = true};
+  CHECK_INT(over_at(&c, &waits, 4999, text), CLOCK_COUNT);
+  /* The call does not tell when its head comes: the timer looks often enough. */
+  CHECK_INT(clocks_next(&c, &waits, START + 50 * MS).at_ns, START + 450 * MS);
+  c.limits.first_byte_ms = 2000;
+  CHECK_INT(over_at(&c, &waits, 1999, text), CLOCK_COUNT);
+  CHECK_INT(over_at(&c, &waits, 2000, text), CLOCK_FIRST_BYTE);
+  CHECK_SLICE(slice_text(text), "no byte of the answer after 2000 ms (timeouts.first_byte)");
+  CHECK_INT(clock_failure(CLOCK_FIRST_BYTE), FAILURE_FIRST_BYTE_TIMEOUT);
+
+  struct clocks_view begun_to_come = {.calls = true, .phase = UPCALL_BODY, .since_ns = START, .awaits_bytes = true,
+                                      .awaits_first_byte = true};
+  clocks_bytes(&c, SLICE(""), START + 1500 * MS); /* the head */
+  CHECK_INT(over_at(&c, &begun_to_come, 1899, text), CLOCK_COUNT);
+  CHECK_INT(over_at(&c, &begun_to_come, 1900, text), CLOCK_BETWEEN_BYTES);
+  CHECK_SLICE(slice_text(text), "no further byte of the answer for 400 ms (timeouts.between_bytes)");
+  CHECK_INT(clock_failure(CLOCK_BETWEEN_BYTES), FAILURE_BETWEEN_BYTES_TIMEOUT);
+  clocks_bytes(&c, SLICE("\r\n \t"), START + 1800 * MS); /* keeps the connection, and is nothing of the answer */
+  CHECK_INT(over_at(&c, &begun_to_come, 2000, text), CLOCK_FIRST_BYTE);
+  clocks_bytes(&c, SLICE("\n{"), START + 1900 * MS);
+  CHECK_INT(over_at(&c, &begun_to_come, 2299, text), CLOCK_COUNT);
+  CHECK_INT(over_at(&c, &begun_to_come, 2300, text), CLOCK_BETWEEN_BYTES);
 }
 
 TEST(no_clock_at_all) {
   struct clocks c = {.limits = {0}};
-  struct clocks_view v = {true, UPCALL_CONNECT, START, true, true};
+  struct clocks_view v = STREAM_VIEW(true, UPCALL_CONNECT, START, true, true);
   char text[120];
   clocks_start(&c, START);
   CHECK(clocks_next(&c, &v, START).at_ns == UINT64_MAX);
@@ -114,7 +146,7 @@ TEST(no_clock_at_all) {
 
 TEST(content_moves_the_clock_between_tokens) {
   struct clocks c = begun();
-  struct clocks_view v = {true, UPCALL_BODY, START, false, true};
+  struct clocks_view v = STREAM_VIEW(true, UPCALL_BODY, START, false, true);
   char text[120];
   clocks_resume(&c, START + 100 * MS);
   clocks_content(&c, 50, START + 350 * MS);
@@ -127,7 +159,7 @@ TEST(content_moves_the_clock_between_tokens) {
 /* event_bytes each, one every `every_ms`, from the first content on; the clock that ends it, or CLOCK_COUNT. */
 static enum clock_id drip(uint32_t least, uint32_t every_ms, size_t first_bytes, size_t event_bytes, unsigned events) {
   struct clocks c = begun();
-  struct clocks_view v = {true, UPCALL_BODY, START, false, true};
+  struct clocks_view v = STREAM_VIEW(true, UPCALL_BODY, START, false, true);
   char text[120];
   c.limits.min_tokens_per_s = least;
   c.limits.between_tokens_ms = c.limits.total_ms = 0;
@@ -155,7 +187,7 @@ TEST(too_few_tokens) {
 /* The first window is good, the second is not. */
 TEST(each_window_counts_alone) {
   struct clocks c = begun();
-  struct clocks_view v = {true, UPCALL_BODY, START, false, true};
+  struct clocks_view v = STREAM_VIEW(true, UPCALL_BODY, START, false, true);
   char text[120];
   c.limits.min_tokens_per_s = 2;
   c.limits.between_tokens_ms = c.limits.total_ms = 0;

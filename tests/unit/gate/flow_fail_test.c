@@ -47,7 +47,7 @@ static void falls_over(void (*serve)(struct mock_peer *), const void *first, boo
   struct pair p;
   struct buf all = {0}, body = {0};
   char expected[80];
-  pair_with(&p, serve, first, stream ? &good_stream : &good_script, &(struct timeouts){1000, 300, 300, 3000, 0, 0, 0});
+  pair_with(&p, serve, first, stream ? &good_stream : &good_script, &TIMEOUTS(300, 300, 3000));
   CHECK_INT(ask(&p.h, CHAT, "", stream ? ASK_STREAM : ASK, &all, &body), 200);
   CHECK_SLICE(buf_view(&body), stream ? good_stream.text : good);
   CHECK(has(buf_view(&all), "x-moongate-target: b/m\r\nx-moongate-attempts: 2\r\n"));
@@ -153,7 +153,7 @@ static void serve_late(struct mock_peer *p) {
 TEST(first_token_clock_is_for_streams_only) {
   struct pair p;
   struct buf body = {0};
-  pair_with(&p, serve_late, NULL, &good_script, &(struct timeouts){1000, 200, 200, 3000, 0, 0, 0});
+  pair_with(&p, serve_late, NULL, &good_script, &TIMEOUTS(200, 200, 3000));
   CHECK_INT(ask(&p.h, CHAT, "", ASK, NULL, &body), 200);
   CHECK(has(house_trace(&p.h), "\"provider_chosen\":\"a\""));
   buf_done(&body);
@@ -238,16 +238,16 @@ TEST(half_an_error_is_not_passed_on) {
 TEST(timeouts_tell_their_phase) {
   struct buf all = {0}, body = {0}, trace = {0};
   static const struct mock_script cut = {.text = DELTA, .hang = true};
-  CHECK_INT(alone(false, mock_silence, NULL, &(struct timeouts){1000, 200, 200, 3000, 0, 0, 0}, ASK_STREAM, &all, &body,
+  CHECK_INT(alone(false, mock_silence, NULL, &TIMEOUTS(200, 200, 3000), ASK_STREAM, &all, &body,
                   &trace),
             504);
   CHECK(has(buf_view(&body), "timeouts.first_token") && has(buf_view(&body), "\"code\":\"first_token_timeout\""));
   CHECK(has(buf_view(&all), "x-gateway-error: true"));
   CHECK_INT(
-      alone(false, mock_silence, NULL, &(struct timeouts){1000, 200, 200, 400, 0, 0, 0}, ASK, &all, &body, &trace),
+      alone(false, mock_silence, NULL, &TIMEOUTS(200, 200, 400), ASK, &all, &body, &trace),
       504);
   CHECK(has(buf_view(&body), "timeouts.total"));
-  CHECK_INT(alone(false, mock_serve, &cut, &(struct timeouts){1000, 60000, 200, 60000, 0, 0, 0}, ASK_STREAM, &all,
+  CHECK_INT(alone(false, mock_serve, &cut, &TIMEOUTS(60000, 200, 60000), ASK_STREAM, &all,
                   &body, &trace),
             200);
   CHECK(
@@ -278,13 +278,13 @@ static void serve_pings(struct mock_peer *p) {
 
 TEST(total_ends_a_stream_that_never_does_and_pings_do_not_count) {
   struct buf all = {0}, body = {0}, trace = {0};
-  CHECK_INT(alone(false, serve_slowly, NULL, &(struct timeouts){1000, 2000, 2000, 600, 0, 0, 0}, ASK_STREAM, &all,
+  CHECK_INT(alone(false, serve_slowly, NULL, &TIMEOUTS(2000, 2000, 600), ASK_STREAM, &all,
                   &body, &trace),
             200);
   CHECK(has(buf_view(&body), "timeouts.total") && !has(buf_view(&body), "[DONE]"));
   CHECK(has(buf_view(&trace), "\"class\":\"total_timeout\"") &&
         has(buf_view(&trace), "\"usage_source\":\"estimated\""));
-  CHECK_INT(alone(false, serve_pings, NULL, &(struct timeouts){1000, 1000, 300, 3000, 0, 0, 0}, ASK_STREAM, &all, &body,
+  CHECK_INT(alone(false, serve_pings, NULL, &TIMEOUTS(1000, 300, 3000), ASK_STREAM, &all, &body,
                   &trace),
             200);
   CHECK(has(buf_view(&trace), "\"class\":\"between_tokens_timeout\""));

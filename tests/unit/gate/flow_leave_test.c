@@ -140,7 +140,7 @@ static size_t heap_bytes(void) {
 TEST(slow_client_slows_the_provider_and_memory_stays) {
   struct house h;
   struct client c;
-  struct mock *m = lone(&h, serve_flood, NULL, &(struct timeouts){1000, 2000, 400, 60000, 0, 0, 0});
+  struct mock *m = lone(&h, serve_flood, NULL, &TIMEOUTS(2000, 400, 60000));
   client_open(&c, &h);
   client_post(&c, CHAT, ASK_STREAM);
   for (unsigned i = 0; atomic_load(&m->sent) == 0 && i < 2000; i++) house_pass_ms(&h, 1);
@@ -175,7 +175,7 @@ TEST(slow_client_slows_the_provider_and_memory_stays) {
 TEST(congestion_does_not_spin_the_loop) {
   struct house h;
   struct client c;
-  struct mock *m = lone(&h, serve_flood, NULL, &(struct timeouts){1000, 10000, 100, 60000, 0, 0, 0});
+  struct mock *m = lone(&h, serve_flood, NULL, &TIMEOUTS(10000, 100, 60000));
   client_open(&c, &h);
   client_post(&c, CHAT, ASK_STREAM);
   struct attempt *a = NULL;

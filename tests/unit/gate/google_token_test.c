@@ -111,7 +111,7 @@ TEST(key_files_that_are_none_are_refused_with_the_field) {
 }
 
 /* With slack behind it, as an answer's buffer has. */
-static struct slice padded(const char *json) {
+static struct slice with_slack(const char *json) {
   static struct buf text;
   if (json == NULL) buf_done(&text);
   text.len = 0;
@@ -120,7 +120,7 @@ static struct slice padded(const char *json) {
 }
 
 static bool grant(const char *json, struct google_grant *out) {
-  return google_grant_read(padded(json), out);
+  return google_grant_read(with_slack(json), out);
 }
 
 TEST(grants) {
@@ -135,12 +135,12 @@ TEST(grants) {
   CHECK(!grant("{\"id_token\":\"t\"}", &g));
   CHECK(!grant("no", &g));
   char text[64];
-  google_grant_error(padded("{\"error\":\"invalid_grant\",\"error_description\":\"Invalid JWT Signature.\"}"), text,
+  google_grant_error(with_slack("{\"error\":\"invalid_grant\",\"error_description\":\"Invalid JWT Signature.\"}"), text,
                      sizeof text);
   CHECK_SLICE(slice_text(text), "invalid_grant: Invalid JWT Signature.");
-  google_grant_error(padded("<html>"), text, sizeof text);
+  google_grant_error(with_slack("<html>"), text, sizeof text);
   CHECK_SLICE(slice_text(text), "");
-  padded(NULL);
+  with_slack(NULL);
 }
 
 static const uint64_t second_ns = 1000000000ull;

@@ -57,6 +57,12 @@ static inline struct config_made house_config(void) {
 
 #define HOUSE_KEY "sk-provider-secret-1234"
 
+/* Of a provider, in ms; a second to connect. */
+#define TIMEOUTS(first, between, total)                                                                                \
+  (struct timeouts) {                                                                                                  \
+    .connect_ms = 1000, .first_token_ms = (first), .between_tokens_ms = (between), .total_ms = (total)                 \
+  }
+
 static inline struct provider *house_provider(struct config *c, const char *name, struct adapter *a, uint16_t port) {
   struct provider *p = mem_new(struct provider);
   char url[64], identity[64];
@@ -68,7 +74,7 @@ static inline struct provider *house_provider(struct config *c, const char *name
   p->base_path = text_of("/v1");
   p->authority = text_of("127.0.0.1");
   p->dialect = a->dialect;
-  p->timeouts = (struct timeouts){1000, 10000, 10000, 30000, 0, 0, 0};
+  p->timeouts = TIMEOUTS(10000, 10000, 30000);
   p->key_count = 1;
   p->keys[0] = (struct provider_key){
       .label = text_of("env TEST_KEY"),

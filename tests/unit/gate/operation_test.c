@@ -4,13 +4,6 @@
 #include "check.h"
 #include "gate/splice.h"
 
-static struct buf padded(const char *text) {
-  struct buf b = {0};
-  buf_text(&b, text);
-  buf_reserve(&b, 0);
-  return b;
-}
-
 static struct reading answer(enum operation operation, const struct dialect *d, const char *text, uint64_t characters) {
   struct buf b = padded(text);
   struct reading r = {0};

@@ -95,22 +95,12 @@ static void exchange(const char *name, struct slice file) {
 }
 
 TEST(recorded_bills_come_out_to_the_pico_dollar) {
-  char root[4096], folder[8192], path[16384];
   static const char *const providers[] = {"openrouter", "xai"};
   bool there = false;
-  recorded_path("wire", root, sizeof root);
   for (unsigned p = 0; p < 2; p++) {
-    snprintf(folder, sizeof folder, "%s/%s", root, providers[p]);
-    DIR *exchanges = opendir(folder);
-    there = there || exchanges != NULL;
-    for (struct dirent *x; exchanges && (x = readdir(exchanges)) != NULL;) {
-      if (!slice_ends(slice_text(x->d_name), SLICE(".json"))) continue;
-      snprintf(path, sizeof path, "%s/%s", folder, x->d_name);
-      struct buf file = recorded_file(path);
-      exchange(x->d_name, buf_view(&file));
-      buf_done(&file);
-    }
-    if (exchanges) closedir(exchanges);
+    struct recorded_walk w = {.only = providers[p]};
+    while (recorded_next(&w)) exchange(w.name, w.file);
+    there = there || w.count > 0;
   }
   fprintf(stderr, "recorded: %u bills\n", bills);
   CHECK(!there || bills >= 30);

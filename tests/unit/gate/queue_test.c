@@ -55,6 +55,50 @@ TEST(a_place_is_taken_up_to_its_cap) {
   CHECK(place_take(&p));
 }
 
+TEST(bytes_are_held_up_to_a_cap) {
+  struct place team = {.kind = PLACE_TEAM}, provider = {.kind = PLACE_PROVIDER};
+  CHECK(place_hold(&team, UINT64_C(1) << 40)); /* no cap */
+  place_drop(&team, UINT64_C(1) << 40);
+  atomic_store(&team.bytes_cap, 100);
+  CHECK(place_hold(&team, 60) && !place_hold(&team, 41) && place_hold(&team, 40));
+  place_add(&team, 500); /* what is here counts, cap or not */
+  CHECK(!place_hold(&team, 0));
+  place_drop(&team, 540);
+  CHECK_INT(atomic_load(&team.bytes), 60);
+  CHECK(place_hold(&team, 40));
+
+  atomic_store(&team.cap, 5);
+  CHECK(place_take(&team)); /* who comes so far has been counted already */
+  atomic_store(&provider.cap, 5);
+  atomic_store(&provider.bytes_cap, 100);
+  CHECK(place_take(&provider));
+  place_add(&provider, 99);
+  CHECK(place_take(&provider));
+  place_add(&provider, 1);
+  CHECK(!place_take(&provider));
+  place_leave(&provider, SECOND_NS);
+  CHECK_INT(place_memory_wait_ns(&provider), SECOND_NS); /* one holds all of it, nobody waits before */
+  provider.waiting = 1;
+  CHECK_INT(place_memory_wait_ns(&provider), 2LL * SECOND_NS);
+  place_drop(&provider, 100);
+  CHECK(place_take(&provider));
+}
+
+TEST(who_waits_for_a_provider_whose_memory_is_full_is_told_how_long) {
+  struct fixture f;
+  init(&f, PLACES_UNLIMITED);
+  struct place *only[] = {&f.providers[0]};
+  struct waiter w = {.process = &f.process, .team = &f.teams[0], .providers = only, .provider_count = 1};
+  f.providers[0].kind = PLACE_PROVIDER;
+  atomic_store(&f.providers[0].bytes_cap, 10);
+  CHECK(waiter_take(&w));
+  CHECK_INT(queue_wait_ns(&w), 0);
+  place_add(&f.providers[0], 10);
+  atomic_store(&f.providers[0].held_ns, 3LL * SECOND_NS);
+  CHECK(!waiter_take(&w));
+  CHECK_INT(queue_wait_ns(&w), 3LL * SECOND_NS);
+}
+
 TEST(all_that_is_needed_or_nothing) {
   struct fixture f;
   init(&f, 5);

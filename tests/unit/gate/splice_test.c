@@ -14,12 +14,10 @@ static bool read_body(const struct dialect *d, struct arena *a, struct slice bod
 
 /* The body with `model` and the option, as one text. */
 static struct buf spliced(const char *body_text, const char *model, bool want_usage) {
-  struct buf body = {0}, out = {0};
+  struct buf body = padded(body_text), out = {0};
   struct asked asked;
   struct fault f;
   struct iovec parts[SPLICE_PARTS_MAX];
-  buf_text(&body, body_text);
-  buf_reserve(&body, 0);
   bool ok = read_body(&dialect_openai_chat, &arena, buf_view(&body), &asked, &f);
   CHECK(ok);
   if (!ok) fprintf(stderr, "%s: %s\n", body_text, f.text);
@@ -123,21 +121,17 @@ TEST(what_a_request_asks_for) {
               {"{\"model\":\"a\",\"model\":\"a\",\"messages\":[]}", false, ""},
               {"{\"model\":\"a\",\"messages\":[]}x", false, ""}};
   for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
-    struct buf body = {0};
+    struct buf body = padded(rows[i].body);
     struct asked asked;
     struct fault f = {0};
-    buf_text(&body, rows[i].body);
-    buf_reserve(&body, 0);
     CHECK_INT(read_body(&dialect_openai_chat, &arena, buf_view(&body), &asked, &f), rows[i].ok);
     CHECK_SLICE(slice_text(f.param), rows[i].field);
     buf_done(&body);
   }
-  struct buf body = {0};
   struct asked asked;
   struct fault f;
-  buf_text(&body, "{\"model\":\"a\",\"messages\":[1,2,3],\"max_tokens\":5,\"max_completion_tokens\":7,\"stream\":true,"
-                  "\"tools\":[{}],\"stream_options\":{\"include_usage\":true}}");
-  buf_reserve(&body, 0);
+  struct buf body = padded("{\"model\":\"a\",\"messages\":[1,2,3],\"max_tokens\":5,\"max_completion_tokens\":7,"
+                           "\"stream\":true,\"tools\":[{}],\"stream_options\":{\"include_usage\":true}}");
   CHECK(read_body(&dialect_openai_chat, &arena, buf_view(&body), &asked, &f));
   CHECK(asked.stream && asked.usage_event && asked.has_tools);
   CHECK_INT(asked.max_tokens, 7);

@@ -106,8 +106,8 @@ static void edge_closed(void *owner, struct exchange *x, enum exchange_end why) 
   if (e->x == x) e->x = NULL;
 }
 
-static void edge_refusal(void *owner, struct exchange *x, struct slice path, const struct http_refusal *why, struct buf *headers,
-                         struct buf *body) {
+static void edge_refusal(void *owner, struct exchange *x, struct slice path, const struct http_refusal *why,
+                         struct buf *headers, struct buf *body) {
   (void)x;
   struct edge *e = owner;
   char text[16];
@@ -159,6 +159,17 @@ static void client_close(struct client *c) {
   if (c->fd >= 0) close(c->fd);
   c->fd = -1;
   buf_done(&c->got);
+}
+
+/* A listener with the usual limits and one client of it; and their end. */
+static inline void edge_meet(struct edge *e, struct client *c) {
+  edge_init(e, NULL, NULL);
+  client_open(c, e);
+}
+
+static inline void edge_part(struct edge *e, struct client *c) {
+  client_close(c);
+  edge_done(e);
 }
 
 static inline void client_reset(struct client *c) {

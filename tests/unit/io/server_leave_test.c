@@ -9,8 +9,7 @@
 static void leave_after(const char *text, const char *seen, bool start, bool reset) {
   struct edge e;
   struct client c;
-  edge_init(&e, NULL, NULL);
-  client_open(&c, &e);
+  edge_meet(&e, &c);
   client_say(&c, text);
   CHECK(edge_wait(&e, seen));
   if (start) {
@@ -50,8 +49,7 @@ TEST(leaving_is_noticed_in_each_phase) {
 TEST(leaving_before_a_request_is_silent) {
   struct edge e;
   struct client c;
-  edge_init(&e, NULL, NULL);
-  client_open(&c, &e);
+  edge_meet(&e, &c);
   client_say(&c, "POST /wait HTTP/1.1\r\nHo");
   edge_pass_ms(&e, 5);
   CHECK_INT(listener_connections(e.listener), 1);
@@ -68,8 +66,7 @@ static void leave_behind_unread_bytes(bool reset) {
   struct client c;
   char *bytes = mem_alloc(100000);
   memset(bytes, 'x', 100000);
-  edge_init(&e, NULL, NULL);
-  client_open(&c, &e);
+  edge_meet(&e, &c);
   client_say(&c, GET_WAIT);
   client_send(&c, bytes, 100000);
   CHECK(edge_wait(&e, "ready"));
@@ -92,15 +89,13 @@ TEST(unread_bytes_do_not_spin) {
   struct edge e;
   struct client c;
   char *bytes = mem_zero(100000);
-  edge_init(&e, NULL, NULL);
-  client_open(&c, &e);
+  edge_meet(&e, &c);
   client_say(&c, GET_WAIT);
   client_send(&c, bytes, 100000);
   CHECK(edge_wait(&e, "ready"));
   edge_pass_ms(&e, 10);
   CHECK(edge_sleep_ms(&e, 300) < 50000000);
-  client_close(&c);
-  edge_done(&e);
+  edge_part(&e, &c);
   mem_free(bytes);
 }
 
@@ -117,8 +112,7 @@ TEST(leaving_with_a_full_socket_is_noticed) {
   for (int reset = 0; reset < 2; reset++) {
     struct edge e;
     struct client c;
-    edge_init(&e, NULL, NULL);
-    client_open(&c, &e);
+    edge_meet(&e, &c);
     fill(&e, &c, 100000);
     CHECK(!exchange_write(e.x, SLICE("more")));
     if (reset) client_reset(&c);
@@ -164,8 +158,7 @@ TEST(slow_reader_gets_everything_from_a_bounded_queue) {
   CHECK(kernel_most <= server_limits_default.high_mark_bytes + 2 * PIECE);
   CHECK(slice_ends(buf_view(&c.got), slice_of(all, TOTAL)));
   CHECK(edge_wait(&e, "closed finished"));
-  client_close(&c);
-  edge_done(&e);
+  edge_part(&e, &c);
   mem_free(all);
 }
 
@@ -176,8 +169,7 @@ TEST(large_reply_to_a_slow_reader) {
   struct client c;
   char *all = mem_alloc(TOTAL), *copy = mem_alloc(TOTAL);
   for (unsigned i = 0; i < TOTAL; i++) all[i] = copy[i] = (char)('a' + (i / 5 + i % 11) % 26);
-  edge_init(&e, NULL, NULL);
-  client_open(&c, &e);
+  edge_meet(&e, &c);
   client_say(&c, GET_WAIT);
   CHECK(edge_wait(&e, "ready"));
   exchange_reply(e.x, 200, SLICE(""), (struct iovec[]){{all, 1000}, {all + 1000, TOTAL - 1000}}, 2);
@@ -190,8 +182,7 @@ TEST(large_reply_to_a_slow_reader) {
   CHECK(edge_wait(&e, "closed finished"));
   client_read(&c, SIZE_MAX);
   CHECK(slice_ends(buf_view(&c.got), slice_of(copy, TOTAL)));
-  client_close(&c);
-  edge_done(&e);
+  edge_part(&e, &c);
   mem_free(copy);
 }
 
@@ -241,8 +232,7 @@ static void surprise(const struct service *service, const char *request, const c
   client_read(&c, SIZE_MAX);
   CHECK_SLICE(buf_view(&e.log), log);
   CHECK(bytes_have(&c.got, answer));
-  client_close(&c);
-  edge_done(&e);
+  edge_part(&e, &c);
 }
 
 TEST(services_may_answer_abort_and_close_inside_callbacks) {
