@@ -657,7 +657,7 @@ static void upcall_end(void *owner) {
   if (a->phase == ATTEMPT_PEEKING) {
     fail(a, FAILURE_BAD_ANSWER, seen->events == 0 ? "an empty stream" : "a stream without content");
   } else if (whole || seen->failed) {
-    if (!a->translated && is_chat(a)) reply_complete_stream(a, verdict == STREAM_EVENT && e.has_data);
+    if (!a->translated && is_chat(a) && verdict == STREAM_EVENT && e.has_data) reply_close_event(a);
     finish_stream(a);
   } else {
     fail(a, FAILURE_RESET, "the stream ended before its terminal event");

@@ -38,7 +38,6 @@ struct dialect {
   struct slice provider_path, provider_stream_path; /* stream_path empty: the same */
   struct slice sse_query;                           /* asks for server-sent events; empty: not needed */
   enum framing framing; /* in which its providers are asked to stream for clients of other dialects */
-  struct slice stream_end; /* the event that ends a stream and says nothing else; empty: none */
   bool finish_ends;     /* a stream that ends in order after a finish reason is whole without a terminal event */
 
   struct slice request_id_header; /* beside x-request-id; empty: none */

@@ -425,7 +425,6 @@ const struct dialect dialect_openai_chat = {
                            [ASKED_MESSAGES] = SLICE_INIT("messages"),
                            [ASKED_TOOLS] = SLICE_INIT("tools")}},
     .provider_path = SLICE_INIT("/chat/completions"),
-    .stream_end = SLICE_INIT("data: [DONE]\n\n"),
     .finish_ends = true,
     .read_event = read_event,
     .read_delta = read_delta,

@@ -149,10 +149,8 @@ void reply_stream_fault(struct request *r) {
   request_end(r);
 }
 
-void reply_complete_stream(struct attempt *a, bool is_open) {
-  if (a->stream.framing != FRAMING_SSE) return;
-  if (is_open) request_write(a->request, SLICE("\n\n"));
-  if (!a->reading.complete && !a->reading.failed) request_write(a->request, a->dialect->stream_end);
+void reply_close_event(struct attempt *a) {
+  if (a->stream.framing == FRAMING_SSE) request_write(a->request, SLICE("\n\n"));
 }
 
 void reply_provider_error(struct request *r, struct attempt *a) {
