@@ -64,9 +64,9 @@ function T:report()
   return table.concat(lines)
 end
 
--- Quirks of lua/gw/habits.lua and lua/gw/parts.lua, which every dialect has.
+-- Quirks of lua/gw/habits.lua, lua/gw/parts.lua and lua/gw/recover.lua, which every dialect has.
 local common = { system = true, drops = true, think_tags = true, models = true, effort_budgets = true,
-  budget_efforts = true, prefix = true, embeddings = true }
+  budget_efforts = true, prefix = true, embeddings = true, prefill = true }
 
 local function check_quirks(test)
   local known = test.provider.quirks
