@@ -1,7 +1,6 @@
 -- Every phase has its own clock: the error names it, and comes when it should.
 local answers = require "answers"
 local flow = require "flow"
-local net = require "net"
 
 local function timed(name, options, script, expect)
   flow.case("timeouts: " .. name, { alone = true }, function(t)
@@ -109,12 +108,8 @@ timed("a whole body that drips", { timeouts = { total = "500ms" } }, function(x)
 end, "total_timeout")
 
 flow.case("timeouts: connect", { alone = true }, function(t)
-  local full = net.listen(function() end, { backlog = 0 })
-  full.closed = true
-  t:keep { close = function() full.sock:close() end }
-  for _ = 1, 3 do t:keep((net.connect(full.port)) or { close = function() end }) end
   local gate = t:gateway {
-    providers = { up = t:provider({ dialect = "openai.chat", url = "http://127.0.0.1:" .. full.port },
+    providers = { up = t:provider({ dialect = "openai.chat", url = "http://127.0.0.1:" .. t:full_port() },
       { timeouts = { connect = "500ms", first_token = "10s", between_tokens = "10s", total = "30s" } }) },
     routes = { r = { targets = { "up/m" } } },
   }

@@ -106,7 +106,10 @@ function T:full_port()
   local full = net.listen(function() end, { backlog = 0 })
   full.closed = true
   self:keep { close = function() full.sock:close() end }
-  for _ = 1, 3 do self:keep((net.connect(full.port)) or { close = function() end }) end
+  repeat -- the queue takes one or two more than it was told
+    local conn = net.connect(full.port, { seconds = 0.3 * self.seconds })
+    if conn then self:keep(conn) end
+  until not conn
   return full.port
 end
 

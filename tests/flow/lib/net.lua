@@ -14,7 +14,8 @@ local function wrap(sock)
   return setmetatable({ sock = sock, inbuf = "", received = 0, sent = 0 }, Conn)
 end
 
--- A connection to 127.0.0.1:port, or nil and why. options.receive_bytes: SO_RCVBUF, for slow readers.
+-- A connection to 127.0.0.1:port, or nil and why. options.receive_bytes: SO_RCVBUF, for slow
+-- readers; options.seconds: how long it may take, 10 when absent.
 function M.connect(port, options)
   local sock = assert(socket.tcp4())
   sock:settimeout(0)
@@ -22,7 +23,7 @@ function M.connect(port, options)
   local ok, why = sock:connect("127.0.0.1", port)
   if not ok and why ~= "timeout" then sock:close() return nil, why end
   if not ok then
-    loop.writable(sock, loop.now() + 10)
+    loop.writable(sock, loop.now() + (options and options.seconds or 10))
     ok, why = sock:connect("127.0.0.1", port)
     if not ok and why ~= "already connected" then sock:close() return nil, why end
   end
