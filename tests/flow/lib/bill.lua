@@ -18,7 +18,7 @@ Sim.__index = Sim
 function M.start(t)
   t.bills = (t.bills or 0) + 1
   local name = "simulate" .. t.bills
-  local sim = setmetatable({ file = t.dir .. "/" .. name .. ".jsonl" }, Sim)
+  local sim = setmetatable({ file = t.dir .. "/" .. name .. ".billed.jsonl" }, Sim)
   sim.process = proc.start(t.dir, name, { require "gateway".binary, "simulate", "--listen", "127.0.0.1:0",
     "--record", sim.file, "--quiet" })
   sim.port = t:until_true(20 * t.seconds, function() return sim.process:output():match "127%.0%.0%.1:(%d+)" end)

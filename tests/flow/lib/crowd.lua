@@ -3,7 +3,7 @@
 --
 --     lua5.4 crowd.lua PORT COUNT REQUEST-FILE ANSWERS-FILE
 --
--- ANSWERS-FILE gets one line an answer: status, x-request-id, x-moongate-coalesced or "-", and the body, quoted, with
+-- REQUEST-FILE is gone then. ANSWERS-FILE gets one line an answer: status, x-request-id, x-moongate-coalesced or "-", and the body, quoted, with
 -- its chunks joined.
 local socket = require "socket"
 
@@ -11,6 +11,7 @@ local port, count, request_file, answers_file = tonumber(arg[1]), tonumber(arg[2
 local f = assert(io.open(request_file, "rb"))
 local request = f:read "a"
 f:close()
+os.remove(request_file) -- it holds the client's key
 
 local clients = {}
 for i = 1, count do
