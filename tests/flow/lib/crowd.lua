@@ -3,8 +3,8 @@
 --
 --     lua5.4 crowd.lua PORT COUNT REQUEST-FILE ANSWERS-FILE
 --
--- REQUEST-FILE is gone then. ANSWERS-FILE gets one line an answer: status, x-request-id, x-moongate-coalesced or "-", and the body, quoted, with
--- its chunks joined.
+-- REQUEST-FILE is gone then. ANSWERS-FILE gets one line an answer: status, x-request-id, x-moongate-coalesced or "-",
+-- and the body, quoted, with its chunks joined.
 local socket = require "socket"
 
 local port, count, request_file, answers_file = tonumber(arg[1]), tonumber(arg[2]), arg[3], arg[4]
