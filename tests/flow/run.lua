@@ -2,7 +2,7 @@
 -- MOONGATE names the binary. Cases run beside each other, those marked `alone` one by one afterwards. Prints failures
 -- and a last line "N passed, N failed". PATTERN: only cases whose "file: name" holds one of them.
 local here = arg[0]:match "^(.*)/[^/]+$" or "."
-package.path = here .. "/lib/?.lua;" .. package.path
+package.path = here .. "/lib/?.lua;" .. here .. "/../lua/dialects/?.lua;" .. package.path
 
 local options = { jobs = 4, mode = "release", dir = "build/test-logs/flow", patterns = {} }
 do

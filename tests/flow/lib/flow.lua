@@ -12,6 +12,7 @@ local http = require "http"
 local json = require "cjson"
 local loop = require "loop"
 local net = require "net"
+local order = require "order" -- of tests/lua/dialects
 local proc = require "proc"
 local upstream = require "upstream"
 
@@ -194,6 +195,23 @@ function T:chat(gate, model, options)
   return answer
 end
 
+local orders = {
+  ["openai.chat"] = { check = order.check_chat, from = "anthropic" },
+  ["anthropic.messages"] = { check = order.check_messages, from = "openai" },
+}
+
+-- A stream that the gateway itself has written, from a provider of the other API, is one that a client can follow.
+local function check_order(t, gate, answer)
+  local name = (answer.headers["x-moongate-target"] or ""):match "^([^/]+)/"
+  local provider = name and gate.config.providers and gate.config.providers[name]
+  local row = orders[answer.dialect]
+  if not provider or not row or provider.adapter ~= row.from or answer.cut then return end
+  local events = {}
+  for i, e in ipairs(answer.events) do events[i] = { name = e.event, data = e.data } end
+  local ok, why = pcall(row.check, events, json)
+  t:check(ok, "the order of events: " .. tostring(why))
+end
+
 -- The same for a stream: answer with .events (and .cut when it did not end properly).
 function T:chat_stream(gate, model, options)
   options = options or {}
@@ -205,6 +223,7 @@ function T:chat_stream(gate, model, options)
   answer.dialect = options.dialect or "openai.chat"
   if (answer.headers["content-type"] or ""):find("text/event-stream", 1, true) then
     answer.events = answer:read_events(options.seconds)
+    check_order(self, gate, answer)
   else
     answer:read_body(options.seconds)
   end
