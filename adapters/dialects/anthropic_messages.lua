@@ -42,7 +42,7 @@ D.quirks = {
   tool_id_max = true,
 }
 
--- How turns of nothing but text are read and written, without Lua (core/script/text_form.h).
+-- How turns of nothing but text are read and written, without Lua (core/script/translation/text_form.h).
 D.texts = {
   list = "messages", content = "content", roles = { user = "user", assistant = "assistant" }, types = { "text" },
   may_be_text = true, system_key = "system",

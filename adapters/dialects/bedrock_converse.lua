@@ -43,7 +43,7 @@ D.quirks = {
   system = true, tool_name_max = true, tool_id_max = true,
 }
 
--- How turns of nothing but text are read and written, without Lua (core/script/text_form.h).
+-- How turns of nothing but text are read and written, without Lua (core/script/translation/text_form.h).
 D.texts = {
   list = "messages", content = "content", roles = { user = "user", assistant = "assistant" }, system_key = "system",
   system = '[{"text":%s}]', user = '{"content":[{"text":%s}],"role":"user"}',

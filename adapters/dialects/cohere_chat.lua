@@ -29,7 +29,7 @@ local D = { api = 1, name = "cohere.chat" }
 
 D.raw_keys = { parameters = true, json_schema = true, schema = true }
 
--- How turns of nothing but text are read and written, without Lua (core/script/text_form.h).
+-- How turns of nothing but text are read and written, without Lua (core/script/translation/text_form.h).
 D.texts = {
   list = "messages", content = "content", roles = { system = "system", user = "user", assistant = "assistant" },
   types = { "text" }, may_be_text = true,

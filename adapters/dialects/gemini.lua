@@ -45,7 +45,7 @@ D.raw_keys = {
   response_json_schema = true,
 }
 
--- How turns of nothing but text are read and written, without Lua (core/script/text_form.h).
+-- How turns of nothing but text are read and written, without Lua (core/script/translation/text_form.h).
 D.texts = {
   list = "contents", content = "parts", roles = { user = "user", assistant = "model" },
   system_key = "systemInstruction",

@@ -56,7 +56,7 @@ D.quirks = {
   tool_id_max = true, tool_id_length = true, top_k = true, document_url = true, flat_content = true,
 }
 
--- How turns of nothing but text are read and written, without Lua (core/script/text_form.h).
+-- How turns of nothing but text are read and written, without Lua (core/script/translation/text_form.h).
 D.texts = {
   list = "messages", content = "content", roles = { system = "system", user = "user", assistant = "assistant" },
   types = { "text" }, may_be_text = true,

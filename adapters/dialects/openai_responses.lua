@@ -42,7 +42,7 @@ local D = { api = 1, name = "openai.responses" }
 
 D.raw_keys = { parameters = true, schema = true, logprobs = true, metadata = true }
 
--- How turns of nothing but text are read and written, without Lua (core/script/text_form.h).
+-- How turns of nothing but text are read and written, without Lua (core/script/translation/text_form.h).
 D.texts = {
   list = "input", list_may_be_text = true, content = "content", roles = { user = "user", assistant = "assistant" },
   kind = "message", types = { "input_text", "output_text" }, ignored = { "id", "status" }, may_be_text = true,

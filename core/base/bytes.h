@@ -68,7 +68,7 @@ struct buf {
 
 enum { BUF_SLACK = 64 };
 
-void buf_done(struct buf *b); /* frees and empties */
+void buf_done(struct buf *b);                /* frees and empties */
 char *buf_grow(struct buf *b, size_t bytes); /* the slow half of buf_reserve */
 static inline void buf_append(struct buf *b, const void *bytes, size_t len);
 void buf_fill(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3))); /* never on the hot path */

@@ -55,8 +55,8 @@ const char *adapter_path(const struct adapter *a, struct slice key) {
 
 static void free_provider(struct provider *p) {
   health_detach(p);
-  char *texts[] = {p->name, p->base_url, p->base_path, p->authority, p->ca_file,
-                   p->proxy, p->region, p->service, p->health.check_path};
+  char *texts[] = {p->name,  p->base_url, p->base_path, p->authority,        p->ca_file,
+                   p->proxy, p->region,   p->service,   p->health.check_path};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) mem_free(texts[i]);
   for (uint32_t i = 0; i < p->key_count; i++) free_key(&p->keys[i]);
   mem_free(p->model_clocks);

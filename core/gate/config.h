@@ -1,5 +1,5 @@
 /* config: one loaded configuration, immutable once built; shared by all workers, owned by its generation. Built by
- * main/config_file.c from the file, completed by script/ from the adapter files. */
+ * main/config/config_file.c from the file, completed by script/ from the adapter files. */
 #ifndef MOONGATE_GATE_CONFIG_H
 #define MOONGATE_GATE_CONFIG_H
 
@@ -8,15 +8,15 @@
 
 #include "base/bytes.h"
 #include "base/value.h"
-#include "gate/catalogue.h"
-#include "gate/clocks.h"
-#include "gate/dialect.h"
-#include "gate/health.h"
+#include "gate/account/catalogue.h"
+#include "gate/attempt/clocks.h"
+#include "gate/attempt/recover.h"
+#include "gate/attempt/retry.h"
+#include "gate/attempt/retry_budget.h"
+#include "gate/attempt/target.h"
+#include "gate/dialect/dialect.h"
+#include "gate/health/health.h"
 #include "gate/key.h"
-#include "gate/recover.h"
-#include "gate/retry.h"
-#include "gate/retry_budget.h"
-#include "gate/target.h"
 
 struct hedge_rules;
 struct key_state;
@@ -28,10 +28,10 @@ enum { PROVIDER_KEYS_MAX = 32 };
 
 /* A provider's key: the ready header line, in memory that is not dumped and wiped on free. */
 struct provider_key {
-  char *label;         /* "env OPENAI_API_KEY"; for logs and traces */
-  struct secret *line; /* "authorization: Bearer sk-…\r\n"; NULL for auth "none" */
-  struct secret *bare; /* the key alone, to find it in error bodies; NULL for auth "none" */
-  char *identity;      /* what a connection pool depends on besides the key: origin, TLS, proxy, deadlines */
+  char *label;             /* "env OPENAI_API_KEY"; for logs and traces */
+  struct secret *line;     /* "authorization: Bearer sk-…\r\n"; NULL for auth "none" */
+  struct secret *bare;     /* the key alone, to find it in error bodies; NULL for auth "none" */
+  char *identity;          /* what a connection pool depends on besides the key: origin, TLS, proxy, deadlines */
   struct key_state *state; /* the process's, of this very key; NULL in configs that call nobody */
 };
 
@@ -89,14 +89,14 @@ struct provider {
   char *authority; /* for the Host header */
   const struct dialect *dialect;
   struct provider_key keys[PROVIDER_KEYS_MAX];
-  uint32_t key_count; /* at least 1: a provider without keys has one without a line */
-  struct timeouts timeouts;           /* all of them said but total */
+  uint32_t key_count;       /* at least 1: a provider without keys has one without a line */
+  struct timeouts timeouts; /* all of them said but total */
   struct model_clocks *model_clocks;
   uint32_t model_clock_count;
-  uint32_t dial_ms, handshake_ms;     /* the longest connect and tls of any of its attempts, for its connections */
+  uint32_t dial_ms, handshake_ms; /* the longest connect and tls of any of its attempts, for its connections */
   struct health_rules health;
   struct provider_state *state; /* the process's; NULL in configs that call nobody */
-  bool one_dialect; /* the config names it: whatever else the adapter speaks is not used */
+  bool one_dialect;             /* the config names it: whatever else the adapter speaks is not used */
   bool http2, insecure;
   char *ca_file, *proxy;       /* NULL: the system's; none */
   char *region, *service;      /* of a cloud; NULL: as the host names them */
@@ -107,7 +107,7 @@ struct provider {
   struct place *place;         /* NULL: no cap of either */
 };
 
-/* How much may be done at once (gate/admission.h). */
+/* How much may be done at once (gate/admission/admission.h). */
 struct admission_caps {
   bool on;                         /* any cap is set */
   uint32_t in_flight;              /* of the process; PLACES_UNLIMITED: no cap */
@@ -136,15 +136,15 @@ struct route {
   bool has_policy, has_retry;  /* the policy file has that hook; set by script/ while a generation is built */
   bool refuse_on_script_error; /* default: go on with the builtin order */
   bool strict;                 /* what a translation would lose is refused */
-  bool coalesce;               /* identical requests that run at once share one answer (gate/coalesce.h) */
+  bool coalesce;               /* identical requests that run at once share one answer (gate/sharing/coalesce.h) */
   struct timeouts *timeouts;   /* NULL: it says none */
   struct retry_rules *retry;   /* NULL: the default */
   struct hedge_rules *hedge;   /* NULL: none of its requests is hedged */
   struct fallback_list fallbacks[FALLBACK_COUNT];
   enum recover_mode recover;    /* what is done when a stream breaks off */
   uint32_t disconnect_drain_ms; /* how long its attempts are read on without a client; 0: they are cancelled */
-  uint8_t priority;            /* 0 … 9, or PRIORITY_UNSAID */
-  uint32_t queue_ms;           /* its requests may wait for a place; 0: as long as all others */
+  uint8_t priority;             /* 0 … 9, or PRIORITY_UNSAID */
+  uint32_t queue_ms;            /* its requests may wait for a place; 0: as long as all others */
   uint32_t index;
 };
 
@@ -188,7 +188,7 @@ struct config {
   struct catalogue *catalogue; /* what is known of models */
   bool deny_unpriced;          /* a target without a price is not called */
   struct retry_budget_rules retry_budget;
-  uint32_t panic_ppm;          /* of a route's targets: when more are left out, nobody is */
+  uint32_t panic_ppm; /* of a route's targets: when more are left out, nobody is */
 };
 
 struct config *config_new(void);

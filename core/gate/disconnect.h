@@ -40,7 +40,7 @@ struct disconnect {
 };
 
 /* The client has left; x: the exchange that was its own, in its last call; NULL: it left before, and the answer went on
- * to others (gate/coalesce.h), who have left now. Attempts that are not read on are cancelled.
+ * to others (gate/sharing/coalesce.h), who have left now. Attempts that are not read on are cancelled.
  * The request is not ended: that is the caller's. */
 void disconnect_begin(struct request *r, struct exchange *x);
 /* The head of an answer has come: no byte of its request is needed any more. */

@@ -5,8 +5,8 @@
 #define MOONGATE_GATE_ENDPOINT_H
 
 #include "gate/asked.h"
-#include "gate/dialect.h"
-#include "gate/operation.h"
+#include "gate/dialect/dialect.h"
+#include "gate/dialect/operation.h"
 #include "wire/http.h"
 
 enum model_place {

@@ -1,7 +1,8 @@
 /* fault: everything the gateway itself says no to, in one table: stable code, HTTP status, the type each client API
  * expects, what to do about it. The manual (docs/reference/errors.md) is generated from the table. Pure; any thread.
  *
- * An error that a provider gave is not a fault: it passes on as the provider's (gate/failure.h classifies it). */
+ * An error that a provider gave is not a fault: it passes on as the provider's (gate/attempt/failure.h classifies it).
+ */
 #ifndef MOONGATE_GATE_FAULT_H
 #define MOONGATE_GATE_FAULT_H
 

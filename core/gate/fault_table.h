@@ -18,15 +18,15 @@ FAULT(TRANSFER_CODING, "transfer_coding_unknown", 501, "invalid_request_error", 
       "The Transfer-Encoding is not chunked.", "Send a Content-Length or use chunked.")
 FAULT(HTTP_VERSION, "http_version_unsupported", 505, "invalid_request_error", "invalid_request_error",
       "The request is neither HTTP/1.1 nor HTTP/1.0.", "Use HTTP/1.1.")
-FAULT(NOT_FOUND, "endpoint_not_found", 404, "invalid_request_error", "not_found_error",
-      "No endpoint has this path.", "The manual lists the endpoints; chat is POST /v1/chat/completions, /v1/responses, /v1/messages or /v2/chat.")
+FAULT(NOT_FOUND, "endpoint_not_found", 404, "invalid_request_error", "not_found_error", "No endpoint has this path.",
+      "The manual lists the endpoints; chat is POST /v1/chat/completions, /v1/responses, /v1/messages or /v2/chat.")
 FAULT(METHOD, "method_not_allowed", 405, "invalid_request_error", "invalid_request_error",
       "The endpoint does not take this method.", "See the Allow header.")
 FAULT(CONTENT_TYPE, "content_type_unsupported", 415, "invalid_request_error", "invalid_request_error",
       "The body is not of the type that the endpoint takes (JSON, for some a form), or it is compressed.",
       "Send it plain, as application/json or, to endpoints that take files, as multipart/form-data.")
-FAULT(KEY_MISSING, "key_missing", 401, "authentication_error", "authentication_error",
-      "The request carries no key.", "Send `authorization: Bearer KEY` or `x-api-key: KEY`.")
+FAULT(KEY_MISSING, "key_missing", 401, "authentication_error", "authentication_error", "The request carries no key.",
+      "Send `authorization: Bearer KEY` or `x-api-key: KEY`.")
 FAULT(KEY_INVALID, "key_invalid", 401, "authentication_error", "authentication_error",
       "The key is not one of this gateway's.",
       "Use a key that this gateway's operator gave you; provider keys stay on the gateway.")
@@ -56,15 +56,15 @@ FAULT(PROVIDER_NEEDED, "provider_needed", 400, "invalid_request_error", "invalid
       "Send the header `x-moongate-provider: NAME`.")
 FAULT(REFUSED_BY_POLICY, "refused_by_policy", 403, "permission_error", "permission_error",
       "The route's policy refused the request (gw.refuse).", "The message gives the policy's reason.")
-FAULT(SCRIPT_FAILED, "script_failed", 500, "server_error", "api_error",
-      "A script failed while it handled the request.",
+FAULT(SCRIPT_FAILED, "script_failed", 500, "server_error", "api_error", "A script failed while it handled the request.",
       "The operator finds file, line and reason in the gateway's log under this request id.")
-FAULT(NO_TARGET, "no_target", 503, "server_error", "overloaded_error",
-      "The policy gave no target that can be tried.", "Try again later; the operator sees why in the trace record.")
+FAULT(NO_TARGET, "no_target", 503, "server_error", "overloaded_error", "The policy gave no target that can be tried.",
+      "Try again later; the operator sees why in the trace record.")
 FAULT(PROVIDER_UNREACHABLE, "provider_unreachable", 502, "server_error", "api_error",
       "No provider in the plan could be connected to.", "Try again; the trace record names each attempt.")
 FAULT(CONNECT_TIMEOUT, "connect_timeout", 504, "server_error", "timeout_error",
-      "The provider could not be connected to within timeouts.connect.", "Try again; the trace record names each attempt.")
+      "The provider could not be connected to within timeouts.connect.",
+      "Try again; the trace record names each attempt.")
 FAULT(TLS_TIMEOUT, "tls_timeout", 504, "server_error", "timeout_error",
       "The TLS handshake with the provider was not done within timeouts.tls.",
       "Try again; the trace record names each attempt.")
@@ -94,11 +94,12 @@ FAULT(PROVIDER_REDIRECT, "upstream_redirect", 502, "server_error", "api_error",
       "The provider answered with a redirect; the gateway never follows one.", "Correct the provider's base_url.")
 FAULT(PROVIDER_FAILED, "provider_failed", 502, "server_error", "api_error",
       "The provider reported an error within its stream.", "Try again; the message gives the provider's reason.")
-FAULT(OVERLOADED, "overloaded", 503, "server_error", "overloaded_error",
-      "More is asked of the gateway than `limits`, a team's or a provider's `max_in_flight` allow, and no more may wait.",
-      "Try again after the time in Retry-After.")
+FAULT(
+    OVERLOADED, "overloaded", 503, "server_error", "overloaded_error",
+    "More is asked of the gateway than `limits`, a team's or a provider's `max_in_flight` allow, and no more may wait.",
+    "Try again after the time in Retry-After.")
 FAULT(QUEUE_TIMEOUT, "queue_timeout", 504, "server_error", "timeout_error",
       "The request waited for its route's queue_time, or limits.queue_time, and no place came free.",
       "Try again after the time in Retry-After.")
-FAULT(DRAINING, "draining", 503, "server_error", "overloaded_error",
-      "The gateway is shutting down.", "Send the request again; another instance will take it.")
+FAULT(DRAINING, "draining", 503, "server_error", "overloaded_error", "The gateway is shutting down.",
+      "Send the request again; another instance will take it.")

@@ -8,11 +8,11 @@
 #include "base/must.h"
 #include "base/random.h"
 #include "base/secret.h"
-#include "gate/health_check.h"
+#include "gate/health/health_check.h"
 #include "gate/models.h"
 #include "gate/reply.h"
 #include "gate/request.h"
-#include "gate/signature.h"
+#include "gate/signer/signature.h"
 
 /* ---- tenures ------------------------------------------------------------------------------------------------ */
 

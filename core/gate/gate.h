@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "gate/account/meter.h"
+#include "gate/account/trace.h"
 #include "gate/generation.h"
-#include "gate/meter.h"
-#include "gate/trace.h"
 #include "io/loop.h"
 #include "io/server.h"
 #include "io/upcall.h"
@@ -37,9 +37,9 @@ struct gate {
   struct link tenures;   /* all of them */
   struct link requests;  /* all that have not ended */
   uint32_t request_count;
-  struct link woken;              /* audiences of shared answers: gate/gathering.c, under its lock */
-  struct link decided;            /* requests that waited and are to be told: gate/admission.c, under its lock */
-  bool draining;                  /* readiness is off; new requests are answered, with connection: close */
+  struct link woken;   /* audiences of shared answers: gate/sharing/gathering.c, under its lock */
+  struct link decided; /* requests that waited and are to be told: gate/admission/admission.c, under its lock */
+  bool draining;       /* readiness is off; new requests are answered, with connection: close */
   struct buf headers, body, line; /* scratch, reused: valid until the next use within this worker */
 };
 

@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "base/must.h"
 #include "base/random.h"
-#include "gate/aws_keys.h"
+#include "gate/signer/aws_keys.h"
 
 struct key_table {
   SHA256_CTX peppered; /* after one block of random bytes */

@@ -37,7 +37,8 @@ void key_table_free(struct key_table *t);
 /* Adds a key; takes its strings from the heap. Returns false when the same secret is there already (out: that key). */
 bool key_table_add(struct key_table *t, struct key key, struct slice secret, const struct key **twin);
 const struct key *key_table_find(const struct key_table *t, struct slice secret); /* NULL: none */
-/* The key whose pair for AWS clients has that access key id (gate/aws_keys.h), and the pair's secret. NULL: none. */
+/* The key whose pair for AWS clients has that access key id (gate/signer/aws_keys.h), and the pair's secret. NULL:
+ * none. */
 const struct key *key_table_find_aws(const struct key_table *t, struct slice access_key, struct slice *secret);
 uint32_t key_table_count(const struct key_table *t);
 const struct key *key_table_at(const struct key_table *t, uint32_t index);
@@ -46,7 +47,8 @@ bool key_may_use(const struct key *k, struct slice model);
 enum credential { CREDENTIAL_NONE, CREDENTIAL_ONE, CREDENTIAL_SIGNED, CREDENTIAL_AMBIGUOUS };
 /* The key a request carries, in whichever place its SDK puts it: `authorization: Bearer`, `x-api-key`, `api-key`,
  * `x-goog-api-key`, the query's `key=` (without escapes, which no key needs). Two of them must agree; a header sent
- * twice is ambiguous. *out points into the head. SIGNED: an AWS signature stands in the key's place (gate/signature.h).
+ * twice is ambiguous. *out points into the head. SIGNED: an AWS signature stands in the key's place
+ * (gate/signer/signature.h).
  */
 enum credential key_credential(const struct http_head *head, struct slice *out);
 

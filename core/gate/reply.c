@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "gate/failure.h"
+#include "gate/attempt/failure.h"
 #include "gate/strict.h"
 
 /* The lines that every answer has. */

@@ -15,8 +15,8 @@ void reply_fault(struct request *r);        /* r->fault, nothing was sent yet */
 void reply_stream_fault(struct request *r); /* r->fault, as the terminal error of a stream; ends it */
 /* The blank line that the last event of a stream that passes by lacks: without it no client reads that event. */
 void reply_close_event(struct attempt *a);
-/* The answer of another request, the leader (gate/coalesce.h): a whole one, and the head of a streamed one. lines: those
- * of its head that are not each request's own. */
+/* The answer of another request, the leader (gate/sharing/coalesce.h): a whole one, and the head of a streamed one.
+ * lines: those of its head that are not each request's own. */
 void reply_follow_whole(struct request *r, const char *leader_id, unsigned status, struct slice lines,
                         struct slice body);
 void reply_follow_start(struct request *r, const char *leader_id, unsigned status, struct slice lines);

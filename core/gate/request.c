@@ -9,9 +9,9 @@
 #include "base/must.h"
 #include "base/random.h"
 #include "base/suggest.h"
-#include "gate/provider_choice.h"
+#include "gate/attempt/provider_choice.h"
 #include "gate/reply.h"
-#include "gate/signature.h"
+#include "gate/signer/signature.h"
 #include "gate/strict.h"
 
 struct request *request_new(struct gate *g, struct exchange *x, const struct http_head *head,
@@ -380,8 +380,8 @@ static void find_way(struct request *r) {
 /* Reads the body as far as the endpoint says how. */
 static bool read_body(struct request *r, struct fault *f) {
   const struct endpoint *e = r->endpoint;
-  r->asked.only_looks = slice_eq(r->method, SLICE("GET")) || slice_eq(r->method, SLICE("HEAD")) ||
-                        slice_eq(r->method, SLICE("DELETE"));
+  r->asked.only_looks =
+      slice_eq(r->method, SLICE("GET")) || slice_eq(r->method, SLICE("HEAD")) || slice_eq(r->method, SLICE("DELETE"));
   if (e->place == MODEL_NOWHERE) return true;
   if (e->place == MODEL_IN_FORM)
     return asked_read_form(&r->arena, http_header_of(r->head, SLICE("content-type")), r->body, &r->asked, f);

@@ -7,7 +7,7 @@
  *                │           │  └──────┘  │        │  failed before the first content: retry hook, next target
  *                └───────────┴────────────┴────────┴─▶ refusal, or a terminal error once the answer has begun
  *
- * FOLLOWING, instead of ROUTING: it is given another's answer (gate/coalesce.h), or is routed after all.
+ * FOLLOWING, instead of ROUTING: it is given another's answer (gate/sharing/coalesce.h), or is routed after all.
  * Several attempts may run at once; `source` is the one whose answer is delivered. */
 #ifndef MOONGATE_GATE_REQUEST_H
 #define MOONGATE_GATE_REQUEST_H
@@ -17,22 +17,29 @@
 
 #include "base/arena.h"
 #include "base/list.h"
-#include "gate/admission.h"
-#include "gate/attempt.h"
-#include "gate/coalesce.h"
+#include "gate/account/meter.h"
+#include "gate/account/price.h"
+#include "gate/admission/admission.h"
+#include "gate/attempt/attempt.h"
+#include "gate/attempt/hedge.h"
+#include "gate/attempt/recover.h"
+#include "gate/attempt/retry.h"
 #include "gate/config.h"
-#include "gate/dialect.h"
+#include "gate/dialect/dialect.h"
 #include "gate/disconnect.h"
 #include "gate/endpoint.h"
 #include "gate/fault.h"
 #include "gate/gate.h"
-#include "gate/hedge.h"
-#include "gate/meter.h"
-#include "gate/price.h"
-#include "gate/recover.h"
-#include "gate/retry.h"
+#include "gate/sharing/coalesce.h"
 
-enum request_phase { REQUEST_READING, REQUEST_FOLLOWING, REQUEST_ROUTING, REQUEST_TRYING, REQUEST_DELIVERING, REQUEST_ENDED };
+enum request_phase {
+  REQUEST_READING,
+  REQUEST_FOLLOWING,
+  REQUEST_ROUTING,
+  REQUEST_TRYING,
+  REQUEST_DELIVERING,
+  REQUEST_ENDED
+};
 
 enum { PLAN_MAX = 32, REQUEST_ID_BYTES = 28 };
 
@@ -111,11 +118,11 @@ void request_refused_below(struct request *r, const struct fault *f);
 void request_refuse(struct request *r, const struct fault *f); /* whatever has been sent so far */
 void request_shut(struct request *r, const struct fault *f);   /* ends its attempts and refuses: the gateway stops */
 void request_ready(struct request *r);                         /* the body is complete */
-void request_admitted(struct request *r); /* it waited for a place, and has it */
+void request_admitted(struct request *r);                      /* it waited for a place, and has it */
 void request_drained(struct request *r);
 void request_closed(struct request *r, enum exchange_end why); /* may free r */
 
-/* For gate/coalesce.h: it follows nobody. Waits for its place, then is routed. */
+/* For gate/sharing/coalesce.h: it follows nobody. Waits for its place, then is routed. */
 void request_go_on(struct request *r);
 
 /* For hooks. */
@@ -126,7 +133,7 @@ void request_resumed(struct request *r, enum hook_verdict verdict, const struct 
 /* The target of that name: the config's, or one made for this request; NULL: no such provider. */
 struct target *request_target(struct request *r, struct slice name);
 
-/* For gate/retry.h: begins an attempt at what is next in the plan, which there must be. */
+/* For gate/attempt/retry.h: begins an attempt at what is next in the plan, which there must be. */
 void request_try_next(struct request *r);
 
 /* For attempts. */

@@ -55,7 +55,7 @@ struct listener {
   uint16_t port;
   bool says_close; /* every answer that begins now ends its connection */
   bool stopping, closed;
-  bool accepting; /* the doors' events are added */
+  bool accepting;             /* the doors' events are added */
   struct timer retry;         /* after EMFILE */
   uint64_t complained_ns;     /* last log line about that */
   struct http_head head;      /* scratch for parsing: a head is copied into its exchange at its true length */

@@ -36,7 +36,7 @@ struct signal_watch {
 struct loop {
   struct event_base *base;
   struct timers timers;
-  struct event alarm;              /* on alarm_fd, one timerfd for all our timers: libevent's own have ticks of 4 ms */
+  struct event alarm; /* on alarm_fd, one timerfd for all our timers: libevent's own have ticks of 4 ms */
   int alarm_fd;
   uint64_t alarm_ns;               /* when it rings; UINT64_MAX: not set */
   uint64_t now_ns;                 /* 0: not read in this turn */

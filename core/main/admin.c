@@ -4,9 +4,9 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/secret.h"
-#include "gate/admission.h"
-#include "gate/health_report.h"
-#include "gate/meter.h"
+#include "gate/account/meter.h"
+#include "gate/admission/admission.h"
+#include "gate/health/health_report.h"
 #include "wire/json.h"
 
 static void reply(struct exchange *x, unsigned status, const char *type, struct slice body) {
@@ -186,8 +186,8 @@ static void closed(void *owner, struct exchange *x, enum exchange_end why) {
   if (ask != NULL) ask->exchange = NULL;
 }
 
-static void refusal(void *owner, struct exchange *x, struct slice path, const struct http_refusal *why, struct buf *headers,
-                    struct buf *body) {
+static void refusal(void *owner, struct exchange *x, struct slice path, const struct http_refusal *why,
+                    struct buf *headers, struct buf *body) {
   (void)x;
   (void)owner;
   (void)path;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "gate/aws_keys.h"
+#include "gate/signer/aws_keys.h"
 
 static const char usage[] =
     "moongate aws-credentials < FILE: the access key for AWS clients that belongs to a virtual key\n"

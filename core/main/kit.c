@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/suggest.h"
-#include "gate/dialect.h"
+#include "gate/dialect/dialect.h"
 #include "script/kit.h"
 #include "script/load.h"
 

@@ -8,19 +8,19 @@
 #include "base/log.h"
 #include "base/must.h"
 #include "base/suggest.h"
-#include "gate/meter.h"
-#include "gate/trace.h"
+#include "gate/account/meter.h"
+#include "gate/account/trace.h"
 #include "main/aws_credentials.h"
-#include "main/config_dump.h"
-#include "main/config_file.h"
+#include "main/config/config_dump.h"
+#include "main/config/config_file.h"
+#include "main/config/schema.h"
 #include "main/control.h"
-#include "main/drill.h"
+#include "main/drill/drill.h"
 #include "main/kit.h"
 #include "main/prices.h"
 #include "main/reference.h"
-#include "main/schema.h"
 #include "main/server.h"
-#include "main/simulate.h"
+#include "main/simulate/simulate.h"
 #include "script/load.h"
 #include "script/plain.h"
 
@@ -53,7 +53,7 @@ static const char usage[] =
 struct arguments {
   const char *config, *admin, *dialect;
   const char *route, *rate, *patience; /* of a drill */
-  const char *words[WORDS_MAX]; /* what is no option, in order */
+  const char *words[WORDS_MAX];        /* what is no option, in order */
   int word_count;
   char root[1024];
   bool dev, demo, dump, back, json;
@@ -120,9 +120,11 @@ static bool parse(int argc, char **argv, struct arguments *a, int *status) {
 }
 
 static int run(struct arguments *a) {
-  struct server_options options = {
-      .config_file = a->demo ? NULL : a->config, .script_root = a->root, .watch = a->dev, .demo = a->demo,
-      .arguments = a->arguments};
+  struct server_options options = {.config_file = a->demo ? NULL : a->config,
+                                   .script_root = a->root,
+                                   .watch = a->dev,
+                                   .demo = a->demo,
+                                   .arguments = a->arguments};
   return server_run(&options);
 }
 
@@ -219,9 +221,9 @@ static int test_files(struct arguments *a) {
 }
 
 int main(int argc, char **argv) {
-  static const char *const commands[] = {"run",  "check",    "reload",    "status",  "new",
-                                         "test", "simulate", "prices",    "reference", "version", "help",
-                                         "aws-credentials", "upgrade", "drill"};
+  static const char *const commands[] = {"run",  "check",           "reload",  "status",    "new",
+                                         "test", "simulate",        "prices",  "reference", "version",
+                                         "help", "aws-credentials", "upgrade", "drill"};
   struct arguments a = {.arguments = argv};
   int status = 0;
   const char *command = argc > 1 ? argv[1] : "help";

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "gate/catalogue.h"
-#include "main/simulate_json.h"
+#include "gate/account/catalogue.h"
+#include "main/simulate/json.h"
 #include "wire/json.h"
 
 /* ---- whose models ------------------------------------------------------------------------------------------- */

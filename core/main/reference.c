@@ -3,13 +3,13 @@
 
 #include <stdio.h>
 
+#include "gate/account/meter.h"
+#include "gate/account/trace.h"
+#include "gate/attempt/failure.h"
 #include "gate/endpoint.h"
-#include "gate/failure.h"
 #include "gate/fault.h"
-#include "gate/meter.h"
-#include "gate/trace.h"
+#include "main/config/schema.h"
 #include "main/reference_providers.h"
-#include "main/schema.h"
 #include "script/kit.h"
 #include "script/load.h"
 
@@ -65,27 +65,27 @@ bool reference_write(const char *chapter, bool as_json, const char *script_root)
       "there is no such chapter; chapters: config, endpoints, errors, losses, metrics, providers, script, trace"};
   bool fine = true;
   if (strcmp(chapter, "config") == 0) {
-    buf_fill(&out, generated, chapter, "core/main/schema.c");
+    buf_fill(&out, generated, chapter, "core/main/config/schema.c");
     buf_text(&out, "# Config\n\nOne Lua file that returns a table; `moongate check` tells what is wrong with it. "
                    "Durations: `\"300ms\"`, `\"5s\"`, `\"2m\"`, `\"1h\"`. Sizes: `\"512B\"`, `\"64KiB\"`, `\"32MiB\"`. "
                    "Secrets by reference: `env \"NAME\"`, `file \"PATH\"` (relative to the config file). `*` stands "
                    "for a name of your choice, `[]` for each item of a list.\n\n");
     schema_reference(&out);
   } else if (strcmp(chapter, "endpoints") == 0) {
-    buf_fill(&out, generated, chapter, "core/gate/endpoint_table.h and core/gate/operation_table.h");
+    buf_fill(&out, generated, chapter, "core/gate/endpoint_table.h and core/gate/dialect/operation_table.h");
     endpoints(&out);
   } else if (strcmp(chapter, "errors") == 0) {
-    buf_fill(&out, generated, chapter, "core/gate/fault_table.h and core/gate/failure_table.h");
+    buf_fill(&out, generated, chapter, "core/gate/fault_table.h and core/gate/attempt/failure_table.h");
     buf_text(&out, "# Errors\n\n");
     errors(&out);
   } else if (strcmp(chapter, "trace") == 0) {
-    buf_fill(&out, generated, chapter, "core/gate/trace_table.h");
+    buf_fill(&out, generated, chapter, "core/gate/account/trace_table.h");
     buf_text(&out, "# Trace record\n\nOne JSON line a request, also for refusals and for clients that left, written to "
                    "`trace.file` after the client has been served. It holds no message content and no secret. Fields, "
                    "in their order:\n\n");
     trace_reference(&out);
   } else if (strcmp(chapter, "metrics") == 0) {
-    buf_fill(&out, generated, chapter, "core/gate/meter.c");
+    buf_fill(&out, generated, chapter, "core/gate/account/meter.c");
     buf_text(&out, "# Metrics\n\n`GET /metrics` on the admin port, Prometheus text format 0.0.4.\n\n");
     meter_reference(&out);
   } else if (strcmp(chapter, "losses") == 0) {

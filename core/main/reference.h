@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* Writes the chapter (config, endpoints, errors, losses, metrics, providers, script, trace) to stdout; false, told on stderr, when there is
- * none of that name. as_json: losses as data instead of Markdown. */
+/* Writes the chapter (config, endpoints, errors, losses, metrics, providers, script, trace) to stdout; false, told on
+ * stderr, when there is none of that name. as_json: losses as data instead of Markdown. */
 bool reference_write(const char *chapter, bool as_json, const char *script_root);
 
 #endif

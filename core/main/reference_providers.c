@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "gate/signer.h"
+#include "gate/signer/signer.h"
 #include "script/adapter_file.h"
 #include "script/load.h"
 #include "script/plain.h"

@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/must.h"
-#include "gate/meter.h"
-#include "main/config_file.h"
+#include "gate/account/meter.h"
+#include "main/config/config_file.h"
 #include "script/load.h"
 #include "script/plain.h"
 

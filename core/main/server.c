@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/secret.h"
-#include "gate/meter.h"
+#include "gate/account/meter.h"
 #include "main/admin.h"
 #include "main/demo.h"
 #include "main/sockets.h"

@@ -7,13 +7,13 @@
 
 #include "base/memory.h"
 #include "base/suggest.h"
-#include "gate/signer.h"
+#include "gate/signer/signer.h"
 #include "script/check.h"
 #include "script/plain_table.h"
 #include "script/run.h"
-#include "script/sandbox.h"
 #include "script/script_files.h"
 #include "script/script_report.h"
+#include "script/stdlib/sandbox.h"
 
 struct reading_file {
   struct slice text;

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "script/api_target.h"
+#include "script/api/api_target.h"
 #include "script/run.h"
 #include "script/script.h"
 

@@ -4,8 +4,8 @@
 
 #include <lua.h>
 
+#include "gate/attempt/target.h"
 #include "gate/fault.h"
-#include "gate/target.h"
 
 enum { CHOICE_MAX = 32, CHOICE_DEPTH_MAX = 8 };
 

@@ -5,9 +5,9 @@
 #include "base/must.h"
 #include "gate/config.h"
 #include "script/run.h"
-#include "script/sandbox.h"
 #include "script/script.h"
 #include "script/script_report.h"
+#include "script/stdlib/sandbox.h"
 
 struct example {
   struct script_call call; /* first: owner of the run */

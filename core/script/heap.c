@@ -55,7 +55,7 @@ static struct heap_page *add_page(struct heap *h, unsigned class) {
   }
   p->free = NULL;
   p->used = p->fresh = 0;
-  p->class = (uint16_t)class;
+  p->class = (uint16_t) class;
   p->capacity = (uint16_t)((PAGE_BYTES - sizeof *p) / block_bytes(class));
   link_page(h, p);
   return p;
@@ -118,7 +118,7 @@ void *heap_resize(struct heap *h, void *block, size_t old_bytes, size_t new_byte
 }
 
 void heap_trim(struct heap *h) {
-  for (unsigned class = 0; class < HEAP_CLASSES; class++) {
+  for (unsigned class = 0; class < HEAP_CLASSES; class ++) {
     struct heap_page *p = h->roomy[class];
     if (p == NULL || p->used > 0 || p->next != NULL) continue; /* only a last page stays when it is empty */
     unlink_page(h, p);

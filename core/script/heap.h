@@ -1,8 +1,9 @@
-/* heap: the small blocks of one VM. Lua makes and drops tables, strings and closures by the thousand, nearly all between
- * 16 and 256 bytes, and says a block's size when it gives it back: they come out of pages that hold blocks of one size,
- * and go back to them, without a search. Larger blocks are the C library's. The VM's thread.
+/* heap: the small blocks of one VM. Lua makes and drops tables, strings and closures by the thousand, nearly all
+ * between 16 and 256 bytes, and says a block's size when it gives it back: they come out of pages that hold blocks of
+ * one size, and go back to them, without a search. Larger blocks are the C library's. The VM's thread.
  *
- *     size class ─▶ page with room ⇄ page with room        page: │ header │ block │ block │ free ─▶ free │ never used … │
+ *     size class ─▶ page with room ⇄ page with room        page: │ header │ block │ block │ free ─▶ free │ never used …
+ * │
  *
  * It counts nothing and caps nothing (vm.c does); it moves no block. */
 #ifndef MOONGATE_SCRIPT_HEAP_H

@@ -6,12 +6,12 @@
 #include "script/hooks.h"
 
 #include "gate/request.h"
-#include "script/api_request.h"
+#include "script/api/api_request.h"
 #include "script/run.h"
-#include "script/recovery.h"
 #include "script/script.h"
 #include "script/script_report.h"
-#include "script/translation.h"
+#include "script/translation/recovery.h"
+#include "script/translation/translation.h"
 
 _Static_assert((int)CHOICE_MAX == (int)PLAN_MAX, "a choice fits into a plan");
 

@@ -7,15 +7,15 @@
 
 #include "base/memory.h"
 #include "base/must.h"
-#include "gate/failure.h"
+#include "gate/attempt/failure.h"
 #include "gate/request.h"
 #include "script/adapter_file.h"
-#include "script/api_request.h"
+#include "script/api/api_request.h"
 #include "script/kit_frames.h"
 #include "script/load.h"
 #include "script/run.h"
-#include "script/sandbox.h"
 #include "script/script.h"
+#include "script/stdlib/sandbox.h"
 
 enum { KIT_MEMORY_BYTES = 1 << 30 }; /* a test run holds many streams at once; what serves has the usual cap */
 

@@ -4,8 +4,8 @@
 #include "base/memory.h"
 #include "base/must.h"
 #include "script/hooks.h"
-#include "script/sandbox.h"
 #include "script/script.h"
+#include "script/stdlib/sandbox.h"
 #include "script/watchdog.h"
 
 struct generation *load_generation(struct config *config, const struct load_options *options, struct err *e) {

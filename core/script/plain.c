@@ -15,8 +15,11 @@ enum { STEPS_MAX = 50000000 };
 static void too_long(lua_State *L, lua_Debug *where) {
   lua_getinfo(L, "Sl", where);
   /* Level 0: the hook runs in the function that it stops, luaL_error would look at that one's caller. */
-  lua_pushfstring(L, "%s:%d: the file still runs after %d steps\n  it is meant to return a table: is there a loop that does "
-                     "not end?", where->source + 1, where->currentline, STEPS_MAX);
+  lua_pushfstring(
+      L,
+      "%s:%d: the file still runs after %d steps\n  it is meant to return a table: is there a loop that does "
+      "not end?",
+      where->source + 1, where->currentline, STEPS_MAX);
   lua_error(L);
 }
 
@@ -103,7 +106,8 @@ static bool run(lua_State *L, struct slice text, const char *name, struct err *e
       lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "the file raised an error that is no text";
   /* Whoever reaches for os or require wants to know what there is. */
   const char *hint = strstr(message, "(global '") ? "\n  a config has env, file, string, table, math and Lua's basic "
-                                                    "functions; nothing else is global" : "";
+                                                    "functions; nothing else is global"
+                                                  : "";
   return err_set(e, "%s%s", message, hint);
 }
 

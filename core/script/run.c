@@ -18,9 +18,9 @@
 enum {
   SPARE_MAX = 64,           /* idle slots that a VM keeps after a burst */
   STRETCH_MIN_NS = 1000000, /* what a script that waited long still gets, so that it may answer */
-  OVERRUN_TIMES = 3,        /* by the wall clock, which also counts what other threads took: then it gets nothing more */
-  FRAMES_MAX = 16,          /* in a traceback */
-  DEEP_FRAMES = 20000       /* more on the stack when memory ends: it was recursion */
+  OVERRUN_TIMES = 3,  /* by the wall clock, which also counts what other threads took: then it gets nothing more */
+  FRAMES_MAX = 16,    /* in a traceback */
+  DEEP_FRAMES = 20000 /* more on the stack when memory ends: it was recursion */
 };
 
 static const char *const hook_names[RUN_HOOK_COUNT] = {"load",    "setup",    "route", "retry",

@@ -7,15 +7,15 @@
 
 #include "base/memory.h"
 #include "base/must.h"
-#include "gate/meter.h"
+#include "gate/account/meter.h"
 #include "gate/request.h"
-#include "script/api_request.h"
-#include "script/api_target.h"
+#include "script/api/api_request.h"
+#include "script/api/api_target.h"
 #include "script/check.h"
 #include "script/fetch.h"
 #include "script/run.h"
-#include "script/sandbox.h"
 #include "script/script_report.h"
+#include "script/stdlib/sandbox.h"
 
 /* Work on one file: its load, or a setup. */
 struct building {

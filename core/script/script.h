@@ -10,11 +10,11 @@
 #define MOONGATE_SCRIPT_SCRIPT_H
 
 #include "gate/config.h"
-#include "gate/dialect.h"
-#include "script/api_wait.h"
+#include "gate/dialect/dialect.h"
+#include "script/api/api_wait.h"
 #include "script/choice.h"
 #include "script/script_files.h"
-#include "script/text_request.h"
+#include "script/translation/text_request.h"
 #include "script/vm.h"
 
 struct attempt;
@@ -55,8 +55,8 @@ struct script_request {
   struct attempt *failed; /* that retry looks at */
   struct run_slot *slot;  /* of a route or retry that waits */
   struct wait wait;
-  int body;     /* registry reference: what req:body() gave */
-  int recovery; /* the same: what was said, once an answer has broken off (recovery.h) */
+  int body;                          /* registry reference: what req:body() gave */
+  int recovery;                      /* the same: what was said, once an answer has broken off (recovery.h) */
   int64_t tool_count, message_count; /* -1: not counted yet */
   struct script_request *next;       /* of spare */
 };

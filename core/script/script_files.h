@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 #include "io/sources.h"
-#include "script/sandbox.h"
+#include "script/stdlib/sandbox.h"
 
 struct script_files;
 

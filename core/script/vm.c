@@ -9,12 +9,12 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/must.h"
-#include "script/api_base.h"
-#include "script/api_floats.h"
-#include "script/api_json.h"
+#include "script/api/api_base.h"
+#include "script/api/api_floats.h"
+#include "script/api/api_json.h"
 #include "script/check.h"
 #include "script/guard.h"
-#include "script/sandbox.h"
+#include "script/stdlib/sandbox.h"
 
 /* Of the incremental collector. A cycle begins when the heap has grown by half since the last one, and ends before it
  * has grown by another fifth: GC_STEP_WORK / 16 slots are marked or swept for each byte allocated. */

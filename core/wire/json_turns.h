@@ -1,6 +1,6 @@
 /* json_turns: the texts of a conversation, where a request's body holds its turns in the plainest form: a role and a
  * text each, and nothing else that says anything. Finds them without decoding: what is given are views of the body. Any
- * thread; the shape is the caller's (script/text_form.h), so that this file knows no dialect.
+ * thread; the shape is the caller's (script/translation/text_form.h), so that this file knows no dialect.
  *
  * The body must be valid JSON already (json_scan): this looks at as much of it as it needs. */
 #ifndef MOONGATE_WIRE_JSON_TURNS_H

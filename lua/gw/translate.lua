@@ -250,7 +250,7 @@ local put_same = {
 }
 
 -- Pieces of text, of thoughts and of a call's arguments are nearly all events of a stream. The core knows them by
--- itself (read_delta, core/gate/dialect.h) and tells the first of a kind:
+-- itself (read_delta, core/gate/dialect/dialect.h) and tells the first of a kind:
 --
 --   reader:delta(kind, text, place, part, rest, emit)
 --       kind: "text", "thinking" or "arguments"; place, part: which of them, in the dialect's own count; rest: the

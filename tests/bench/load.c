@@ -1,7 +1,7 @@
-/* load: a small load generator. One thread, epoll. Closed loop (each of N connections asks again when it has its answer),
- * open loop (a fixed rate; latency counts from when a request should have begun, so a stall is not hidden), streams
- * (events counted), and holding many connections open. HTTP/1.1 to 127.0.0.1, one body for all requests. Prints one line
- * of name=value pairs. Not a client for anything but benchmarks: it trusts the server. */
+/* load: a small load generator. One thread, epoll. Closed loop (each of N connections asks again when it has its
+ * answer), open loop (a fixed rate; latency counts from when a request should have begun, so a stall is not hidden),
+ * streams (events counted), and holding many connections open. HTTP/1.1 to 127.0.0.1, one body for all requests. Prints
+ * one line of name=value pairs. Not a client for anything but benchmarks: it trusts the server. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -79,8 +79,8 @@ static void open_connection(struct connection *c) {
   memset(c, 0, sizeof *c);
   c->fd = socket(AF_INET, SOCK_STREAM, 0);
   if (c->fd < 0) die("socket");
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)load.port),
-                           .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in to = {
+      .sin_family = AF_INET, .sin_port = htons((uint16_t)load.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   if (connect(c->fd, (struct sockaddr *)&to, sizeof to) < 0) die("connect");
   int one = 1;
   setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -151,8 +151,14 @@ static bool take_body(struct connection *c, const char *bytes, size_t len) {
       if (c->left == 0) c->chunk_state = CHUNK_CR;
       break;
     }
-    case CHUNK_CR: c->chunk_state = CHUNK_LF; i++; break;
-    case CHUNK_LF: c->chunk_state = CHUNK_SIZE; i++; break;
+    case CHUNK_CR:
+      c->chunk_state = CHUNK_LF;
+      i++;
+      break;
+    case CHUNK_LF:
+      c->chunk_state = CHUNK_SIZE;
+      i++;
+      break;
     default: /* the empty line behind the last chunk */
       if (b == '\n') return true;
       i++;
@@ -347,8 +353,8 @@ int main(int argc, char **argv) {
     else if (strcmp(name, "--key") == 0) key = value;
     else if (strcmp(name, "--body") == 0) body_file = value;
     else {
-      fprintf(stderr,
-              "usage: load --port N --body FILE [--connections N] [--seconds S] [--rate PER_SECOND] [--path P] [--key K] [--hold]\n");
+      fprintf(stderr, "usage: load --port N --body FILE [--connections N] [--seconds S] [--rate PER_SECOND] [--path P] "
+                      "[--key K] [--hold]\n");
       return 64;
     }
   }

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "script/run.h"
-#include "script/sandbox.h"
+#include "script/stdlib/sandbox.h"
 #include "script/watchdog.h"
 
 static const char policy[] =

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
-#include "gate/dialect.h"
+#include "gate/dialect/dialect.h"
 #include "wire/json.h"
 #include "wire/stencil.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/must.h"
-#include "script/pattern.h"
+#include "script/stdlib/pattern.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t size);
 

@@ -1,6 +1,6 @@
 /* sigv4_fuzz: any request head that parses: its claim is read or refused, twice alike; what is read lies in the arena,
  * and holds for no secret of ours. The clock is that of the claim, so that dates do not end it early. */
-#include "gate/sigv4.h"
+#include "gate/signer/sigv4.h"
 
 #include <stdlib.h>
 

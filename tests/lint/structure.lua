@@ -96,7 +96,7 @@ local api = read "lua/gw/api.lua"
 if api then
   local described, registered = {}, {}
   for name in api:gmatch 'name = "([%w_.:]+)"' do described[name:match "[%w_]+$"] = name end
-  for _, file in ipairs(lines_of "ls core/script/api_*.c 2>/dev/null") do
+  for _, file in ipairs(lines_of "ls core/script/api/api_*.c 2>/dev/null") do
     local number = 0
     for line in (read(file) .. "\n"):gmatch "(.-)\n" do
       number = number + 1
@@ -109,7 +109,7 @@ if api then
   end
   for short, name in pairs(described) do
     if name:find "^gw%." and not registered[short] and not name:find "%.null$" then
-      local source = table.concat(lines_of("grep -l '\"" .. short .. "\"' core/script/*.c lua/gw/*.lua 2>/dev/null"))
+      local source = table.concat(lines_of("grep -l '\"" .. short .. "\"' $(find core/script -name '*.c') lua/gw/*.lua 2>/dev/null"))
       if source == "" then complain("lua/gw/api.lua", 1, name .. " is described but nobody provides it") end
     end
   end

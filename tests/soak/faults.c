@@ -17,7 +17,20 @@
 #include <unistd.h>
 
 enum function {
-  NOTHING, MEMORY, ACCEPT, SOCKET, CONNECT, RECV, READ, READV, SEND, SENDMSG, WRITE, WRITEV, EPOLL_CTL, EPOLL_WAIT
+  NOTHING,
+  MEMORY,
+  ACCEPT,
+  SOCKET,
+  CONNECT,
+  RECV,
+  READ,
+  READV,
+  SEND,
+  SENDMSG,
+  WRITE,
+  WRITEV,
+  EPOLL_CTL,
+  EPOLL_WAIT
 };
 
 struct page {
@@ -54,9 +67,15 @@ extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);
 extern void *__libc_realloc(void *, size_t);
 
-void *malloc(size_t bytes) { return fails(MEMORY) ? NULL : __libc_malloc(bytes); }
-void *calloc(size_t count, size_t bytes) { return fails(MEMORY) ? NULL : __libc_calloc(count, bytes); }
-void *realloc(void *old, size_t bytes) { return fails(MEMORY) ? NULL : __libc_realloc(old, bytes); }
+void *malloc(size_t bytes) {
+  return fails(MEMORY) ? NULL : __libc_malloc(bytes);
+}
+void *calloc(size_t count, size_t bytes) {
+  return fails(MEMORY) ? NULL : __libc_calloc(count, bytes);
+}
+void *realloc(void *old, size_t bytes) {
+  return fails(MEMORY) ? NULL : __libc_realloc(old, bytes);
+}
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 #define CALL(function, type, name, parameters, arguments)                                                              \

@@ -30,8 +30,8 @@ static struct sockaddr_in address = {.sin_family = AF_INET};
 static uint64_t begun, count, done, answers, errors, left, broken;
 static int poller;
 
-static const enum kind kinds[] = {WHOLE, STREAM, REFUSED, STREAM, LEAVES_AT_ONCE, WHOLE, STREAM, REFUSED, WHOLE,
-                                  LEAVES_WITHIN};
+static const enum kind kinds[] = {WHOLE, STREAM, REFUSED, STREAM, LEAVES_AT_ONCE,
+                                  WHOLE, STREAM, REFUSED, WHOLE,  LEAVES_WITHIN};
 
 static void die(const char *what) {
   perror(what);
@@ -136,8 +136,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < n; i++) take(ready[i].data.ptr);
   }
   printf("requests=%llu answers=%llu errors=%llu left=%llu broken=%llu\n", (unsigned long long)done,
-         (unsigned long long)answers, (unsigned long long)errors, (unsigned long long)left,
-         (unsigned long long)broken);
+         (unsigned long long)answers, (unsigned long long)errors, (unsigned long long)left, (unsigned long long)broken);
   free(clients);
   return broken == 0 ? 0 : 1;
 }

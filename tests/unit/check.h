@@ -28,53 +28,53 @@ struct check_test {
 static struct check_test *check_first, **check_last = &check_first;
 static unsigned check_failed_here;
 
-#define TEST(id)                                                              \
-  static void test_##id(void);                                                \
-  static struct check_test entry_##id = {#id, test_##id, NULL};               \
-  __attribute__((constructor)) static void add_##id(void) {                   \
-    *check_last = &entry_##id;                                                \
-    check_last = &entry_##id.next;                                            \
-  }                                                                           \
+#define TEST(id)                                                                                                       \
+  static void test_##id(void);                                                                                         \
+  static struct check_test entry_##id = {#id, test_##id, NULL};                                                        \
+  __attribute__((constructor)) static void add_##id(void) {                                                            \
+    *check_last = &entry_##id;                                                                                         \
+    check_last = &entry_##id.next;                                                                                     \
+  }                                                                                                                    \
   static void test_##id(void)
 
-#define CHECK(condition)                                                          \
-  do {                                                                            \
-    if (!(condition)) {                                                           \
-      fprintf(stderr, "%s:%d: %s is false\n", __FILE__, __LINE__, #condition);     \
-      check_failed_here++;                                                        \
-    }                                                                             \
+#define CHECK(condition)                                                                                               \
+  do {                                                                                                                 \
+    if (!(condition)) {                                                                                                \
+      fprintf(stderr, "%s:%d: %s is false\n", __FILE__, __LINE__, #condition);                                         \
+      check_failed_here++;                                                                                             \
+    }                                                                                                                  \
   } while (0)
 
-#define CHECK_INT(value, expected)                                                                                  \
-  do {                                                                                                              \
-    long long value_ = (long long)(value), expected_ = (long long)(expected);                                       \
-    if (value_ != expected_) {                                                                                      \
-      fprintf(stderr, "%s:%d: %s is %lld, not %lld\n", __FILE__, __LINE__, #value, value_, expected_);               \
-      check_failed_here++;                                                                                          \
-    }                                                                                                               \
+#define CHECK_INT(value, expected)                                                                                     \
+  do {                                                                                                                 \
+    long long value_ = (long long)(value), expected_ = (long long)(expected);                                          \
+    if (value_ != expected_) {                                                                                         \
+      fprintf(stderr, "%s:%d: %s is %lld, not %lld\n", __FILE__, __LINE__, #value, value_, expected_);                 \
+      check_failed_here++;                                                                                             \
+    }                                                                                                                  \
   } while (0)
 
-#define CHECK_SLICE(value, expected)                                                                                 \
-  do {                                                                                                               \
-    struct slice value_ = (value), expected_ = slice_text(expected);                                                 \
-    if (!slice_eq(value_, expected_)) {                                                                              \
-      fprintf(stderr, "%s:%d: %s is \"%.*s\", not \"%s\"\n", __FILE__, __LINE__, #value, (int)value_.len,             \
-              value_.ptr ? value_.ptr : "", expected_.ptr);                                                          \
-      check_failed_here++;                                                                                           \
-    }                                                                                                                \
+#define CHECK_SLICE(value, expected)                                                                                   \
+  do {                                                                                                                 \
+    struct slice value_ = (value), expected_ = slice_text(expected);                                                   \
+    if (!slice_eq(value_, expected_)) {                                                                                \
+      fprintf(stderr, "%s:%d: %s is \"%.*s\", not \"%s\"\n", __FILE__, __LINE__, #value, (int)value_.len,              \
+              value_.ptr ? value_.ptr : "", expected_.ptr);                                                            \
+      check_failed_here++;                                                                                             \
+    }                                                                                                                  \
   } while (0)
 
-#define UNIT_MAIN()                                                              \
-  int main(void) {                                                               \
-    unsigned passed = 0, failed = 0;                                             \
-    for (struct check_test *t = check_first; t != NULL; t = t->next) {           \
-      check_failed_here = 0;                                                     \
-      t->run();                                                                  \
-      if (check_failed_here) fprintf(stderr, "FAILED %s\n", t->name), failed++;   \
-      else passed++;                                                             \
-    }                                                                            \
-    printf("%u passed, %u failed\n", passed, failed);                            \
-    return failed > 0;                                                           \
+#define UNIT_MAIN()                                                                                                    \
+  int main(void) {                                                                                                     \
+    unsigned passed = 0, failed = 0;                                                                                   \
+    for (struct check_test *t = check_first; t != NULL; t = t->next) {                                                 \
+      check_failed_here = 0;                                                                                           \
+      t->run();                                                                                                        \
+      if (check_failed_here) fprintf(stderr, "FAILED %s\n", t->name), failed++;                                        \
+      else passed++;                                                                                                   \
+    }                                                                                                                  \
+    printf("%u passed, %u failed\n", passed, failed);                                                                  \
+    return failed > 0;                                                                                                 \
   }
 
 #endif

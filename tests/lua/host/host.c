@@ -23,12 +23,12 @@
 #include "base/must.h"
 #include "gate/request.h"
 #include "io/upcall.h"
-#include "script/api_request.h"
+#include "script/api/api_request.h"
 #include "script/kit.h"
 #include "script/load.h"
-#include "script/passage.h"
 #include "script/run.h"
 #include "script/script.h"
+#include "script/translation/passage.h"
 
 enum { MEMORY_MAX_BYTES = 1 << 30, RESULT_MAX_BYTES = 4096 };
 

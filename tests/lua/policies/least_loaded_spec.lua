@@ -67,7 +67,7 @@ describe("least_loaded", function()
 end)
 
 -- ---- the simulation: Poisson arrivals, servers with a mean time and nothing else to limit them. `wait_ms` is kept as
--- core/gate/target.c keeps it (target_record_wait, target_wait_us).
+-- core/gate/attempt/target.c keeps it (target_record_wait, target_wait_us).
 
 local function fading(seconds)
   local x = seconds / 10

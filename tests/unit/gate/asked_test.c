@@ -2,7 +2,7 @@
 #include "gate/asked.h"
 
 #include "check.h"
-#include "gate/dialect.h"
+#include "gate/dialect/dialect.h"
 
 static struct arena arena;
 

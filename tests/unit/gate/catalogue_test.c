@@ -1,5 +1,5 @@
 /* catalogue: how rows are found, which win, what they know besides prices. */
-#include "gate/catalogue.h"
+#include "gate/account/catalogue.h"
 
 #include "base/memory.h"
 #include "check.h"

@@ -1,13 +1,13 @@
 /* The clocks of an attempt, with times made up: which falls due, when, and who says what it is set to. */
-#include "gate/clocks.h"
+#include "gate/attempt/clocks.h"
 
 #include "check.h"
 #include "gate/config.h"
 
 #define MS UINT64_C(1000000)
 #define START (1000 * MS)
-#define STREAM_VIEW(in_call, at, since, first, next) \
-  {.calls = in_call, .phase = at, .since_ns = since, .awaits_first = first, .awaits_next = next}
+#define STREAM_VIEW(in_call, at, since, first, next)                                                                   \
+  { .calls = in_call, .phase = at, .since_ns = since, .awaits_first = first, .awaits_next = next }
 
 static const struct timeouts all = {.connect_ms = 100,
                                     .tls_ms = 200,
@@ -38,45 +38,21 @@ TEST(each_phase_has_its_own_clock) {
     enum failure_class failure;
     const char *text;
   } rows[] = {
-      {STREAM_VIEW(true, UPCALL_CONNECT, START, true, false),
-       100,
-       CLOCK_CONNECT,
-       FAILURE_CONNECT_TIMEOUT,
+      {STREAM_VIEW(true, UPCALL_CONNECT, START, true, false), 100, CLOCK_CONNECT, FAILURE_CONNECT_TIMEOUT,
        "no connection after 100 ms (timeouts.connect)"},
-      {STREAM_VIEW(true, UPCALL_TLS, START + 50 * MS, true, false),
-       250,
-       CLOCK_TLS,
-       FAILURE_TLS_TIMEOUT,
+      {STREAM_VIEW(true, UPCALL_TLS, START + 50 * MS, true, false), 250, CLOCK_TLS, FAILURE_TLS_TIMEOUT,
        "the TLS handshake was not done after 200 ms (timeouts.tls)"},
-      {STREAM_VIEW(true, UPCALL_SEND, START + 90 * MS, true, false),
-       390,
-       CLOCK_UPLOAD,
-       FAILURE_UPLOAD_TIMEOUT,
+      {STREAM_VIEW(true, UPCALL_SEND, START + 90 * MS, true, false), 390, CLOCK_UPLOAD, FAILURE_UPLOAD_TIMEOUT,
        "nothing more of the request was taken for 300 ms (timeouts.upload)"},
-      {STREAM_VIEW(true, UPCALL_WAIT, START + 95 * MS, true, false),
-       1000,
-       CLOCK_FIRST_TOKEN,
-       FAILURE_FIRST_TOKEN_TIMEOUT,
-       "no content after 1000 ms (timeouts.first_token)"},
-      {STREAM_VIEW(true, UPCALL_BODY, START + 99 * MS, true, false),
-       1000,
-       CLOCK_FIRST_TOKEN,
-       FAILURE_FIRST_TOKEN_TIMEOUT,
-       "no content after 1000 ms (timeouts.first_token)"},
-      {STREAM_VIEW(true, UPCALL_BODY, START, false, true),
-       400,
-       CLOCK_BETWEEN_TOKENS,
-       FAILURE_IDLE_TIMEOUT,
+      {STREAM_VIEW(true, UPCALL_WAIT, START + 95 * MS, true, false), 1000, CLOCK_FIRST_TOKEN,
+       FAILURE_FIRST_TOKEN_TIMEOUT, "no content after 1000 ms (timeouts.first_token)"},
+      {STREAM_VIEW(true, UPCALL_BODY, START + 99 * MS, true, false), 1000, CLOCK_FIRST_TOKEN,
+       FAILURE_FIRST_TOKEN_TIMEOUT, "no content after 1000 ms (timeouts.first_token)"},
+      {STREAM_VIEW(true, UPCALL_BODY, START, false, true), 400, CLOCK_BETWEEN_TOKENS, FAILURE_IDLE_TIMEOUT,
        "no content for 400 ms (timeouts.between_tokens)"},
-      {STREAM_VIEW(true, UPCALL_WAIT, START, false, false),
-       5000,
-       CLOCK_TOTAL,
-       FAILURE_TOTAL_TIMEOUT,
+      {STREAM_VIEW(true, UPCALL_WAIT, START, false, false), 5000, CLOCK_TOTAL, FAILURE_TOTAL_TIMEOUT,
        "the answer was not complete after 5000 ms (timeouts.total)"},
-      {STREAM_VIEW(false, 0, 0, true, false),
-       1000,
-       CLOCK_FIRST_TOKEN,
-       FAILURE_FIRST_TOKEN_TIMEOUT,
+      {STREAM_VIEW(false, 0, 0, true, false), 1000, CLOCK_FIRST_TOKEN, FAILURE_FIRST_TOKEN_TIMEOUT,
        "no content after 1000 ms (timeouts.first_token)"},
   };
   for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -110,8 +86,8 @@ TEST(a_whole_answer_has_clocks_of_its_own) {
   struct clocks c = begun();
   char text[120];
   c.limits.between_bytes_ms = 400;
-  struct clocks_view waits = {.calls = true, .phase = UPCALL_WAIT, .since_ns = START, .may_be_whole = true,
-                              .awaits_first_byte = true};
+  struct clocks_view waits = {
+      .calls = true, .phase = UPCALL_WAIT, .since_ns = START, .may_be_whole = true, .awaits_first_byte = true};
   CHECK_INT(over_at(&c, &waits, 4999, text), CLOCK_COUNT);
   /* The call does not tell when its head comes: the timer looks often enough. */
   CHECK_INT(clocks_next(&c, &waits, START + 50 * MS).at_ns, START + 450 * MS);
@@ -121,8 +97,8 @@ TEST(a_whole_answer_has_clocks_of_its_own) {
   CHECK_SLICE(slice_text(text), "no byte of the answer after 2000 ms (timeouts.first_byte)");
   CHECK_INT(clock_failure(CLOCK_FIRST_BYTE), FAILURE_FIRST_BYTE_TIMEOUT);
 
-  struct clocks_view begun_to_come = {.calls = true, .phase = UPCALL_BODY, .since_ns = START, .awaits_bytes = true,
-                                      .awaits_first_byte = true};
+  struct clocks_view begun_to_come = {
+      .calls = true, .phase = UPCALL_BODY, .since_ns = START, .awaits_bytes = true, .awaits_first_byte = true};
   clocks_bytes(&c, SLICE(""), START + 1500 * MS); /* the head */
   CHECK_INT(over_at(&c, &begun_to_come, 1899, text), CLOCK_COUNT);
   CHECK_INT(over_at(&c, &begun_to_come, 1900, text), CLOCK_BETWEEN_BYTES);

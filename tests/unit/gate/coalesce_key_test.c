@@ -1,5 +1,5 @@
 /* coalesce_key: what is one request, and what is two. */
-#include "gate/coalesce_key.h"
+#include "gate/sharing/coalesce_key.h"
 
 #include "check.h"
 #include "gate/request.h"

@@ -2,7 +2,7 @@
  * without is tested by tests/lua/dialects/passage_spec.lua. */
 #include "check.h"
 
-#include "gate/dialect.h"
+#include "gate/dialect/dialect.h"
 
 /* "kind place part piece rest"; "-": the event must be read as a whole. */
 static const char *delta_of(const struct dialect *d, const char *name, const char *json) {

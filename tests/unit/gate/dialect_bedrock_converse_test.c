@@ -1,6 +1,6 @@
 /* dialect_bedrock_converse: what the reader finds in recorded streams, however their bytes are cut, and in shapes that
  * no recording has. The recorded bodies are read at run time. */
-#include "gate/dialect.h"
+#include "gate/dialect/dialect.h"
 
 #include "check.h"
 #include "wire/recorded.h"

@@ -1,7 +1,7 @@
 /* Cohere's chat as the core reads it: recorded streams however they are cut, recorded answers, and shapes that no
  * recording has. */
 #include "check.h"
-#include "gate/dialect.h"
+#include "gate/dialect/dialect.h"
 #include "wire/recorded.h"
 
 static const struct dialect *const D = &dialect_cohere_chat;

@@ -1,7 +1,7 @@
 /* The Gemini row against recorded answers and streams of both framings, read whole and byte by byte: what it finds is
  * what a walk through the same bytes finds. Then shapes that no recording has. */
 #include "check.h"
-#include "gate/dialect.h"
+#include "gate/dialect/dialect.h"
 #include "wire/recorded.h"
 
 /* ---- the walk: what the leaves of a document say, by their last keys */

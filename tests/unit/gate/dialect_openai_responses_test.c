@@ -1,7 +1,7 @@
 /* The Responses row against recorded traffic: what it finds in each whole answer is what stands there, in each stream
  * what stands in its last event, however the stream is cut. Then events that no recording has. */
 #include "check.h"
-#include "gate/dialect.h"
+#include "gate/dialect/dialect.h"
 #include "wire/recorded.h"
 
 static const struct dialect *const responses = &dialect_openai_responses;

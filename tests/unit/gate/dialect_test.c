@@ -1,6 +1,6 @@
 /* The dialects' readers against recorded provider traffic: what they find in each whole answer and each stream is what
  * an independent, slow reading of the same bytes finds. Then shapes that no recording has. */
-#include "gate/dialect.h"
+#include "gate/dialect/dialect.h"
 
 #include "check.h"
 #include "wire/recorded.h"

@@ -2,7 +2,7 @@
 #include "gate/endpoint.h"
 
 #include "check.h"
-#include "gate/provider_path.h"
+#include "gate/attempt/provider_path.h"
 #include "wire/url.h"
 
 static struct arena arena;

@@ -1,8 +1,8 @@
 /* failure and fault: the two tables, and the classes of recorded and made-up error answers. */
-#include "gate/failure.h"
+#include "gate/attempt/failure.h"
 
 #include "check.h"
-#include "gate/dialect.h"
+#include "gate/dialect/dialect.h"
 #include "gate/fault.h"
 #include "wire/recorded.h"
 

@@ -238,18 +238,12 @@ TEST(half_an_error_is_not_passed_on) {
 TEST(timeouts_tell_their_phase) {
   struct buf all = {0}, body = {0}, trace = {0};
   static const struct mock_script cut = {.text = DELTA, .hang = true};
-  CHECK_INT(alone(false, mock_silence, NULL, &TIMEOUTS(200, 200, 3000), ASK_STREAM, &all, &body,
-                  &trace),
-            504);
+  CHECK_INT(alone(false, mock_silence, NULL, &TIMEOUTS(200, 200, 3000), ASK_STREAM, &all, &body, &trace), 504);
   CHECK(has(buf_view(&body), "timeouts.first_token") && has(buf_view(&body), "\"code\":\"first_token_timeout\""));
   CHECK(has(buf_view(&all), "x-gateway-error: true"));
-  CHECK_INT(
-      alone(false, mock_silence, NULL, &TIMEOUTS(200, 200, 400), ASK, &all, &body, &trace),
-      504);
+  CHECK_INT(alone(false, mock_silence, NULL, &TIMEOUTS(200, 200, 400), ASK, &all, &body, &trace), 504);
   CHECK(has(buf_view(&body), "timeouts.total"));
-  CHECK_INT(alone(false, mock_serve, &cut, &TIMEOUTS(60000, 200, 60000), ASK_STREAM, &all,
-                  &body, &trace),
-            200);
+  CHECK_INT(alone(false, mock_serve, &cut, &TIMEOUTS(60000, 200, 60000), ASK_STREAM, &all, &body, &trace), 200);
   CHECK(
       slice_starts(buf_view(&body),
                    SLICE(DELTA "data: {\"error\":{\"message\":\"p: no content for 200 ms (timeouts.between_tokens).")));
@@ -278,15 +272,11 @@ static void serve_pings(struct mock_peer *p) {
 
 TEST(total_ends_a_stream_that_never_does_and_pings_do_not_count) {
   struct buf all = {0}, body = {0}, trace = {0};
-  CHECK_INT(alone(false, serve_slowly, NULL, &TIMEOUTS(2000, 2000, 600), ASK_STREAM, &all,
-                  &body, &trace),
-            200);
+  CHECK_INT(alone(false, serve_slowly, NULL, &TIMEOUTS(2000, 2000, 600), ASK_STREAM, &all, &body, &trace), 200);
   CHECK(has(buf_view(&body), "timeouts.total") && !has(buf_view(&body), "[DONE]"));
   CHECK(has(buf_view(&trace), "\"class\":\"total_timeout\"") &&
         has(buf_view(&trace), "\"usage_source\":\"estimated\""));
-  CHECK_INT(alone(false, serve_pings, NULL, &TIMEOUTS(1000, 300, 3000), ASK_STREAM, &all, &body,
-                  &trace),
-            200);
+  CHECK_INT(alone(false, serve_pings, NULL, &TIMEOUTS(1000, 300, 3000), ASK_STREAM, &all, &body, &trace), 200);
   CHECK(has(buf_view(&trace), "\"class\":\"between_tokens_timeout\""));
   buf_done(&all);
   buf_done(&body);

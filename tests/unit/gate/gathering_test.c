@@ -1,5 +1,5 @@
 /* gathering: who leads, who is to lead next, and whom a change wakes; workers are loops that do not run. */
-#include "gate/gathering.h"
+#include "gate/sharing/gathering.h"
 
 #include "check.h"
 

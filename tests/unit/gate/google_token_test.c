@@ -1,6 +1,6 @@
 /* google_account and google_token: the assertion is checked with OpenSSL's verifier and the key's public half; the life
  * of a shared token at given times. */
-#include "gate/google_token.h"
+#include "gate/signer/google_token.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -8,7 +8,7 @@
 
 #include "base/memory.h"
 #include "check.h"
-#include "gate/google_account.h"
+#include "gate/signer/google_account.h"
 #include "wire/json.h"
 
 static EVP_PKEY *pair;

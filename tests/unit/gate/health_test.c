@@ -1,6 +1,6 @@
 /* health, with breaker, tally and the states of providers and keys, on a clock of the test's own: what ejects and what
  * does not, how targets and keys come back, and what a plan then gives. */
-#include "gate/health.h"
+#include "gate/health/health.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -8,11 +8,11 @@
 #include "base/memory.h"
 #include "base/secret.h"
 #include "check.h"
-#include "gate/breaker.h"
-#include "gate/key_state.h"
-#include "gate/provider_state.h"
+#include "gate/account/tally.h"
+#include "gate/health/breaker.h"
+#include "gate/health/key_state.h"
+#include "gate/health/provider_state.h"
 #include "gate/request.h"
-#include "gate/tally.h"
 
 #define MS UINT64_C(1000000)
 #define S UINT64_C(1000000000)

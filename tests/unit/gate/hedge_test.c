@@ -1,6 +1,6 @@
 /* When a request is hedged and how often: the recent times of a target, and the budget of a route. What becomes of two
  * attempts is shown with the whole binary (tests/flow/hedge_flow.lua). */
-#include "gate/hedge.h"
+#include "gate/attempt/hedge.h"
 
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
 /* memory_cap: what is held and what is promised, against nine tenths of a cap. */
-#include "gate/memory_cap.h"
+#include "gate/admission/memory_cap.h"
 
 #include "check.h"
 

@@ -1,12 +1,12 @@
 /* meter and target: shards, their sum, the text that Prometheus reads, and the registry of target states. */
-#include "gate/meter.h"
+#include "gate/account/meter.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 #include "check.h"
-#include "gate/target.h"
+#include "gate/attempt/target.h"
 
 static bool has(const struct buf *b, const char *text) {
   bool there = slice_find(buf_view(b), slice_text(text)) >= 0;

@@ -1,8 +1,8 @@
 /* operation: usage out of answers beyond chat, and bodies that are read for them. */
-#include "gate/operation.h"
+#include "gate/dialect/operation.h"
 
 #include "check.h"
-#include "gate/splice.h"
+#include "gate/dialect/splice.h"
 
 static struct reading answer(enum operation operation, const struct dialect *d, const char *text, uint64_t characters) {
   struct buf b = padded(text);

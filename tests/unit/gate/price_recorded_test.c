@@ -4,8 +4,8 @@
 
 #include "base/memory.h"
 #include "check.h"
-#include "gate/dialect.h"
-#include "gate/price.h"
+#include "gate/account/price.h"
+#include "gate/dialect/dialect.h"
 #include "wire/recorded.h"
 
 /* Of the days of the recordings (2025-2026). Models whose price depends on who served them are not here. */

@@ -1,5 +1,5 @@
 /* price: exact decimals, rows with tiers and steps, and golden invoices. */
-#include "gate/price.h"
+#include "gate/account/price.h"
 
 #include "base/memory.h"
 #include "check.h"

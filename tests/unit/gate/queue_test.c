@@ -1,5 +1,5 @@
 /* queue: who gets a place, in which order, and how long that is said to take. No clock runs here: times are numbers. */
-#include "gate/queue.h"
+#include "gate/admission/queue.h"
 
 #include "check.h"
 

@@ -1,5 +1,5 @@
 /* When a provider may be asked again: every form in which it is told. */
-#include "gate/retry_after.h"
+#include "gate/attempt/retry_after.h"
 
 #include "check.h"
 

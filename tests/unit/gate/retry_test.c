@@ -1,8 +1,8 @@
 /* What follows a failed attempt, decided with made-up times and dice; and the budget that limits it. */
-#include "gate/retry.h"
+#include "gate/attempt/retry.h"
 
 #include "check.h"
-#include "gate/retry_budget.h"
+#include "gate/attempt/retry_budget.h"
 
 #define SECOND UINT64_C(1000000000)
 

@@ -1,5 +1,5 @@
 /* shared_answer: the log that several read: from the first byte, at their own pace, and nothing is kept for nobody. */
-#include "gate/shared_answer.h"
+#include "gate/sharing/shared_answer.h"
 
 #include <pthread.h>
 

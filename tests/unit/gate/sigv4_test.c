@@ -1,9 +1,9 @@
 /* sigv4: against the published test suite (AWS "Signature Version 4 test suite": credentials, date, requests and
  * signatures are its facts, written down here as a table), and what a verifier must refuse. */
-#include "gate/sigv4.h"
+#include "gate/signer/sigv4.h"
 
 #include "check.h"
-#include "gate/aws_keys.h"
+#include "gate/signer/aws_keys.h"
 
 #define SUITE_SECRET "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 #define SUITE_SCOPE "AKIDEXAMPLE/20150830/us-east-1/service/aws4_request"

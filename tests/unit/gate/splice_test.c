@@ -1,8 +1,8 @@
 /* splice: the model and the usage option put into bodies of all shapes, every other byte kept. */
-#include "gate/splice.h"
+#include "gate/dialect/splice.h"
 
 #include "check.h"
-#include "gate/dialect.h"
+#include "gate/dialect/dialect.h"
 #include "wire/json.h"
 
 static struct arena arena;

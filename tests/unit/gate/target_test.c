@@ -1,5 +1,5 @@
 /* target: states are found by name, shared, and limited in number. */
-#include "gate/target.h"
+#include "gate/attempt/target.h"
 
 #include <pthread.h>
 #include <stdio.h>

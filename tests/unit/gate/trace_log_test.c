@@ -7,8 +7,8 @@
 
 #include "base/memory.h"
 #include "check.h"
-#include "gate/meter.h"
-#include "gate/trace.h"
+#include "gate/account/meter.h"
+#include "gate/account/trace.h"
 #include "wire/recorded.h"
 
 static char path[64];

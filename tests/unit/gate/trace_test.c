@@ -1,5 +1,5 @@
 /* trace: the record of a request made by hand: every field of the table in its order, valid JSON whatever the names. */
-#include "gate/trace.h"
+#include "gate/account/trace.h"
 
 #include "check.h"
 #include "gate/request.h"
@@ -7,7 +7,7 @@
 
 static const char *const names[] = {
 #define FIELD(name, type, put, doc) name,
-#include "gate/trace_table.h"
+#include "gate/account/trace_table.h"
 #undef FIELD
 };
 enum { FIELDS = sizeof names / sizeof *names };

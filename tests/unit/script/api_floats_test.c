@@ -1,5 +1,5 @@
 /* api_floats: vectors between JSON text and base64, bit-exact both ways; what is refused. */
-#include "script/api_floats.h"
+#include "script/api/api_floats.h"
 #include "script/bed.h"
 
 TEST(known_values) {

@@ -1,5 +1,5 @@
 /* api_json: decoding and encoding, raw values, what is refused; and the small functions of gw. */
-#include "script/api_json.h"
+#include "script/api/api_json.h"
 
 #include "base/must.h"
 #include "script/bed.h"

@@ -9,7 +9,7 @@
 
 #include "check.h"
 #include "script/run.h"
-#include "script/sandbox.h"
+#include "script/stdlib/sandbox.h"
 #include "script/watchdog.h"
 
 /* How much slower than a release build this one may be. */

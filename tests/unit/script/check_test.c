@@ -75,7 +75,8 @@ TEST(scripts_with_a_mistake_are_refused) {
        "test.lua:3: options.name: min and max are for numbers"},
       {CHECK_ADAPTER, "return { api = 1 }", "test.lua:1: an adapter needs 'dialect' or 'dialects'"},
       {CHECK_ADAPTER, "return { api = 1,\n  dialect = 'openai.chat',\n  auth = 'baerer' }",
-       "test.lua:3: auth must be \"bearer\", \"x-api-key\", \"aws-sigv4\", \"google-oauth\", \"none\" or { header = \"…\" }, not \"baerer\"; did you "
+       "test.lua:3: auth must be \"bearer\", \"x-api-key\", \"aws-sigv4\", \"google-oauth\", \"none\" or { header = "
+       "\"…\" }, not \"baerer\"; did you "
        "mean 'bearer'?"},
       {CHECK_ADAPTER, "return { api = 1, dialect = 'openai.chat',\n  auth = { name = 'x' } }",
        "test.lua:2: unknown key 'name' in auth"},

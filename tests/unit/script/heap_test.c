@@ -47,7 +47,7 @@ TEST(blocks_keep_their_bytes) {
   for (unsigned i = 0; i < BLOCKS; i++) CHECK(heap_resize(&h, blocks[i].at, blocks[i].bytes, 0) == NULL);
   heap_trim(&h);
   CHECK(h.empty == NULL && h.empty_count == 0);
-  for (unsigned class = 0; class < HEAP_CLASSES; class++) CHECK(h.roomy[class] == NULL);
+  for (unsigned class = 0; class < HEAP_CLASSES; class ++) CHECK(h.roomy[class] == NULL);
 }
 
 TEST(no_two_blocks_overlap) {

@@ -3,7 +3,7 @@
 
 #include "base/random.h"
 #include "script/bed.h"
-#include "script/pattern.h"
+#include "script/stdlib/pattern.h"
 
 /* Both libraries in one plain state: `own` has ours, `string` has Lua's. Returns a function(f, subject, pattern, …)
  * that describes what both give. */

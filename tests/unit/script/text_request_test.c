@@ -1,6 +1,6 @@
 /* text_request, text_form, text_frames: a body taken apart, its frame learnt and put together again; what keeps frames
  * apart; and in the gate: that a frame is learnt once, and which ones are not fit. */
-#include "script/text_request.h"
+#include "script/translation/text_request.h"
 
 #include "stage.h"
 

@@ -1,0 +1,78 @@
+/* dialect_read: small readers and a writer that the dialect files share. Private to gate/dialect/. Any thread. */
+#ifndef MOONGATE_GATE_DIALECT_READ_H
+#define MOONGATE_GATE_DIALECT_READ_H
+
+#include <stdio.h>
+
+#include "gate/dialect/delta.h"
+#include "gate/dialect/reading.h"
+#include "gate/fault.h"
+#include "wire/json.h"
+#include "wire/json_cursor.h"
+
+/* A fault's sentence and its advice, as a JSON string. For envelopes that have no field for it, with the parameter
+ * before it (unless the text names it already), and with the code behind it. */
+void dialect_put_message(struct buf *out, const struct fault *f, bool with_param, bool with_code);
+
+/* What was charged, where a server's usage object tells: OpenRouter's cost (dollars), Perplexity's cost.total_cost,
+ * xAI's ticks of 10^-10 dollars. */
+void dialect_read_cost(struct usage *u, struct slice usage);
+
+/* The number behind raw, or `otherwise` when it is absent or no whole number. */
+static inline uint64_t dialect_number(struct slice raw, uint64_t otherwise) {
+  uint64_t number;
+  return raw.ptr != NULL && json_to_u64(raw, &number) ? number : otherwise;
+}
+
+/* The whole number that a glance found within `text`, or `otherwise`. */
+static inline uint64_t dialect_number_at(const struct json_sight *s, struct slice text, uint64_t otherwise) {
+  const char *end = text.ptr + text.len, *at = s->value;
+  while (at != NULL && at < end && *at >= '0' && *at <= '9') at++;
+  return at != NULL ? dialect_number(slice_of(s->value, (size_t)(at - s->value)), otherwise) : otherwise;
+}
+
+/* The raw string that begins at `at` within `text`; ptr NULL when no string does, or one with escapes. */
+static inline struct slice dialect_string_at(const char *at, struct slice text) {
+  const char *end = text.ptr + text.len, *close = *at == '"' ? memchr(at + 1, '"', (size_t)(end - at - 1)) : NULL;
+  return close != NULL ? slice_of(at, (size_t)(close + 1 - at)) : slice_of(NULL, 0);
+}
+
+/* Takes the value at the cursor for the delta's piece. false: it is no string, an empty one, or the second. */
+static inline bool dialect_take_piece(struct json_cursor *c, enum delta_kind kind, struct delta *out) {
+  struct slice raw = json_take(c);
+  if (raw.len <= 2 || *raw.ptr != '"' || out->raw.ptr != NULL) return false;
+  out->kind = kind;
+  out->raw = raw;
+  return true;
+}
+
+/* Takes the small whole number at the cursor, an index. */
+static inline bool dialect_take_index(struct json_cursor *c, int64_t *out) {
+  uint64_t number;
+  if (!json_to_u64(json_take(c), &number) || number > INT32_MAX) return false;
+  *out = (int64_t)number;
+  return true;
+}
+
+static inline bool dialect_present(const struct json_field *f) {
+  return f->raw.ptr != NULL && f->kind != JSON_NULL;
+}
+
+/* A raw JSON string, decoded and cut to fit; anything else is left as its text. */
+static inline void dialect_text(char *out, size_t cap, struct slice raw) {
+  char decoded[2048];
+  size_t len = 0;
+  if (raw.ptr == NULL) return;
+  if (raw.len > sizeof decoded || !json_unquote(raw, decoded, &len)) {
+    len = raw.len < sizeof decoded ? raw.len : sizeof decoded;
+    memcpy(decoded, raw.ptr, len);
+  }
+  if (len >= cap) {
+    len = cap - 1;
+    while (len > 0 && ((unsigned char)decoded[len] & 0xc0) == 0x80) len--; /* not inside a UTF-8 sequence */
+  }
+  memcpy(out, decoded, len);
+  out[len] = '\0';
+}
+
+#endif
