@@ -7,7 +7,8 @@
 -- mode "continue": the text so far is the next request's last turn, and what comes is more of it. mode "restart":
 -- behind a notice the answer starts over, in a new part. Either way the client reads one message: a second start is
 -- swallowed, and usage is told once, of all that it got.
--- It decides whether what was said can be gone on with; not whether it should, nor by whom (core/gate/attempt/recover.h).
+-- It decides whether what was said can be gone on with; not whether it should, nor by whom
+-- (core/gate/attempt/recover.h).
 
 local parts = require("gw.parts")
 

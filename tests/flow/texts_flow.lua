@@ -1,6 +1,6 @@
--- Conversations of nothing but texts are translated without Lua (core/script/translation/text_request.h), and answers of one text
--- nearly so (core/script/translation/text_answer.h). What comes out must be what Lua makes of the same body, byte for byte: each
--- body is sent as it is, when its frame is new and when it is known, and with a member that says nothing and only Lua
+-- Conversations of nothing but texts are translated without Lua (core/script/translation/text_request.h), and answers of
+-- one text nearly so (text_answer.h). What comes out must be what Lua makes of the same body, byte for byte: each body is
+-- sent as it is, when its frame is new and when it is known, and with a member that says nothing and only Lua
 -- steps over.
 local flow = require "flow"
 local http = require "http"

@@ -109,7 +109,7 @@ if api then
   end
   for short, name in pairs(described) do
     if name:find "^gw%." and not registered[short] and not name:find "%.null$" then
-      local source = table.concat(lines_of("grep -l '\"" .. short .. "\"' $(find core/script -name '*.c') lua/gw/*.lua 2>/dev/null"))
+      local source = table.concat(lines_of("grep -rl '\"" .. short .. "\"' core/script lua/gw 2>/dev/null"))
       if source == "" then complain("lua/gw/api.lua", 1, name .. " is described but nobody provides it") end
     end
   end
