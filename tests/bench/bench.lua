@@ -164,7 +164,8 @@ local function start()
   local times = {}
   for i = 1, 9 do
     local from = socket.gettime()
-    local pipe = assert(io.popen("echo $$; exec build/moongate run --config " .. dir .. "/moongate.lua 2>/dev/null"))
+    local pipe = assert(io.popen(("echo $$; exec %s run --config %s/moongate.lua 2>/dev/null")
+      :format(servers.moongate, dir)))
     local pid = pipe:read "l"
     repeat local line = pipe:read "l" until not line or line:find "ready on"
     times[i] = (socket.gettime() - from) * 1000
@@ -175,8 +176,27 @@ local function start()
   servers.stop_all()
 end
 
+-- ---- training: what a build that counts is to count (tests/bench/train)
+
+local function training()
+  servers.certificates()
+  for _, kind in ipairs { "plain", "tls" } do
+    local sim = servers.simulator(kind, kind == "tls"
+      and ("--tls-cert %s/up.pem --tls-key %s/up.key"):format(dir, dir) or nil)
+    local gate = servers.gateway("training", { ca_file = dir .. "/ca.pem",
+      upstream = ("%s://localhost:%d/v1"):format(kind == "tls" and "https" or "http", sim.port) })
+    for _, name in ipairs { "small", "large", "later", "stream" } do
+      local load = servers.load(gate, bodies[name], { connections = 32, seconds = seconds })
+      assert(load.failures == 0, "failures in training")
+      say("%-10s %-10s %6d requests", kind, name, load.requests)
+    end
+    servers.stop_all()
+  end
+  translation.cpu { bodies = bodies, rounds = 1, seconds = seconds, say = say, median = median }
+end
+
 -- ---- instructions
--- ----------------------------------------------------------------------------------------------------
+
 
 local function instructions(write)
   local file = "tests/bench/instructions.txt"
@@ -232,7 +252,8 @@ local function failed_over() return failover.run { rounds = rounds, seconds = se
 local function held_open() return streams.run { say = say, slow = bodies.slow, small = bodies.small } end
 
 local parts = { cpu = cpu, latency = latency, failover = failed_over, hedging = hedged, memory = memory,
-  start = start, streams = held_open, translation = translated, ["translation-instructions"] = translated_instructions,
+  start = start, training = training, streams = held_open, translation = translated,
+  ["translation-instructions"] = translated_instructions,
   deltas = function() return deltas.run { say = say } end }
 local good = true
 local ok, fault = xpcall(function()

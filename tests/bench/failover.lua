@@ -64,7 +64,7 @@ function M.run(b)
   os.remove(traces)
   servers.write_file(file, config:format(sim.port, sim.port, sim.port, sim.port, servers.free_port(), servers.key,
     traces))
-  local gate = servers.start("failover", servers.gateway_core, "build/moongate run --config " .. file,
+  local gate = servers.start("failover", servers.gateway_core, servers.moongate .. " run --config " .. file,
     "ready on %S-:(%d+)")
   gate.port = tonumber(gate.ready)
   for _ = 1, b.rounds do

@@ -26,7 +26,7 @@ local config = [[return {
 local function gateway(url)
   local file = servers.dir .. "/hedging.lua"
   servers.write_file(file, config:format(url, url, servers.key, servers.dir .. "/hedging-traces.jsonl"))
-  local gate = servers.start("hedging", servers.gateway_core, "build/moongate run --config " .. file,
+  local gate = servers.start("hedging", servers.gateway_core, servers.moongate .. " run --config " .. file,
     "ready on %S-:(%d+)")
   gate.port = tonumber(gate.ready)
   return gate

@@ -2,7 +2,9 @@
 -- core, started and stopped by pid. Files under build/bench.
 local socket = require "socket"
 
-local M = { dir = "build/bench", key = "mg-canary7Q-bench-0123456789abcdef" }
+local M = { key = "mg-canary7Q-bench-0123456789abcdef" }
+-- The gateway under test; the simulator is always the plain build.
+M.moongate = os.getenv "MOONGATE" or "build/moongate"
 
 local function shell(text)
   local pipe = assert(io.popen(text))
@@ -147,7 +149,7 @@ function M.gateway(name, options)
   M.key,
     M.dir .. "/" .. name .. "-traces.jsonl"))
   local server = M.start(name, options.core or M.gateway_core,
-    (options.wrap or "") .. " build/moongate run --config " .. M.dir .. "/" .. name .. ".lua", "ready on %S-:(%d+)")
+    ("%s %s run --config %s/%s.lua"):format(options.wrap or "", M.moongate, M.dir, name), "ready on %S-:(%d+)")
   server.port = tonumber(server.ready)
   return server
 end
