@@ -5,8 +5,9 @@
 -- as recorded from them. It does not change a same-dialect hop: those bytes are forwarded as they are.
 --
 -- A hop to or from another dialect is stateless: a request that leans on what a provider keeps (previous_response_id,
--- conversation, item_reference, prompt, background) is refused with its field. Towards a provider store=false is sent,
--- and reasoning is asked for encrypted, so that the client can bring it back.
+-- conversation, item_reference, prompt, background) is refused with its field. What the gateway itself keeps
+-- (core/gate/keeping/keeping.h) has been put in before, and asked.keeps says whether this answer will be. Towards a
+-- provider store=false is sent, and reasoning is asked for encrypted, so that the client can bring it back.
 --
 -- Quirks it reads (adapter.quirks, per model by quirks.models):
 --   reasoning             "effort" (default) or "none" (the model does not reason: effort is dropped, a loss, and no
@@ -42,13 +43,23 @@ local D = { api = 1, name = "openai.responses" }
 
 D.raw_keys = { parameters = true, schema = true, logprobs = true, metadata = true }
 
--- How turns of nothing but text are read and written, without Lua (core/script/translation/text_form.h).
+-- How texts, calls and results are read and written, without Lua (core/script/translation/text_form.h).
 D.texts = {
   list = "input", list_may_be_text = true, content = "content", roles = { user = "user", assistant = "assistant" },
   kind = "message", types = { "input_text", "output_text" }, ignored = { "id", "status" }, may_be_text = true,
   system_key = "instructions", frames_system = true, -- answers repeat it
   system = '%s', user = '{"content":%s,"role":"user","type":"message"}',
   assistant = '{"content":[{"text":%s,"type":"output_text"}],"role":"assistant","type":"message"}',
+  user_parts = '{"content":[%s],"role":"user","type":"message"}', part = '{"text":%s,"type":"input_text"}',
+  assistant_parts = '{"content":[%s],"role":"assistant","type":"message"}',
+  assistant_part = '{"text":%s,"type":"output_text"}',
+  lists = { "annotations", "logprobs" }, joins_assistant = true,
+  tools = {
+    place = "listed", call = "function_call", call_id = "call_id", name = "name", arguments = "arguments",
+    arguments_are_text = true, result = "function_call_output", result_id = "call_id", output = "output",
+    write_call = '{"arguments":%s,"call_id":%i,"name":%n,"type":"function_call"}',
+    write_result = '{"call_id":%i,"output":%s,"type":"function_call_output"}',
+  },
 }
 
 local known_fields = {
@@ -66,8 +77,7 @@ local function tools_to_normal(body, request)
     local field = "tools[" .. (i - 1) .. "]"
     local kind = required(required(tool, "object", field).type, "string", field, ".type")
     if kind == "function" then
-      local schema = value(tool.parameters)
-      if schema ~= nil and not json.is_raw(schema) then fail(field .. ".parameters", "must be an object") end
+      local schema = parts.raw_object(tool.parameters, field, ".parameters")
       tools[i] = {
         kind = "function", name = required(tool.name, "string", field, ".name"), schema = schema,
         description = optional(tool.description, "string", field, ".description"),
@@ -79,7 +89,7 @@ local function tools_to_normal(body, request)
       tools[i] = {
         kind = "function", name = name, custom = tool, schema = json.raw(items.custom_schema),
         description = optional(tool.description, "string", field, ".description"),
-        extra = parts.rest(tool, { type = true, name = true, description = true }),
+        extra = items.custom_extra(tool),
       }
       request.custom_tools = request.custom_tools or {}
       request.custom_tools[name] = true
@@ -146,8 +156,8 @@ local function text_to_normal(body, request)
   if kind == "json_object" then
     request.format = { kind = "json" }
   elseif kind == "json_schema" then
-    local schema = value(format.schema)
-    if schema == nil then fail("text.format.schema", "is missing; it must be an object") end
+    local schema = parts.raw_object(format.schema, "text.format.schema")
+    if not schema then fail("text.format.schema", "is missing; it must be an object") end
     request.format = {
       kind = "json_schema", schema = schema, name = optional(format.name, "string", "text.format.name"),
       description = optional(format.description, "string", "text.format.description"),
@@ -190,7 +200,8 @@ local function include_to_normal(body, request, losses)
 end
 
 local kept_by_provider = {
-  previous_response_id = "names an answer that another provider keeps; send the earlier turns as input",
+  previous_response_id = "names an answer that this gateway does not keep for this key (any more); send the earlier "
+    .. "turns as input, and `store = false` where they are always sent",
   conversation = "names a conversation that another provider keeps; send the earlier turns as input",
   prompt = "names a prompt that another provider keeps; send its text as instructions",
 }
@@ -210,7 +221,7 @@ local function echo_of(body)
   return echo
 end
 
-function D.request_to_normal(body, losses)
+function D.request_to_normal(body, losses, asked)
   required(body, "object", "body")
   refuse_state(body)
   local request = {
@@ -227,7 +238,7 @@ function D.request_to_normal(body, losses)
     extra = parts.rest(body, known_fields),
     echo = echo_of(body),
   }
-  if optional(body.store, "boolean", "store") then lose(losses, "store") end
+  if optional(body.store, "boolean", "store") and not (asked and asked.keeps) then lose(losses, "store") end
   if (optional(body.truncation, "string", "truncation") or "disabled") ~= "disabled" then lose(losses, "truncation") end
   optional(body.metadata, "object", "metadata")
   tools_to_normal(body, request)
@@ -317,6 +328,7 @@ local function reasoning_from_normal(request, quirks, body, losses)
   end
   if not can_reason then return lose(losses, "thinking") end
   local effort = reasoning.effort
+  if effort and reasoning.budget_tokens then lose(losses, "thinking.budget_tokens") end
   if not effort and reasoning.budget_tokens then
     effort = parts.budget_to_effort(reasoning.budget_tokens, quirks)
     lose(losses, "thinking.budget_tokens(sent as effort " .. effort .. ")")
@@ -329,7 +341,11 @@ local function reasoning_from_normal(request, quirks, body, losses)
     summary = request.dialect == D.name and request.extra and request.extra["reasoning.summary"]
       or quirks.summary or reasoning.display == "summarized" and "auto" or nil
   end
-  if effort or summary then body.reasoning = { effort = effort, summary = summary } end
+  if effort or summary then
+    body.reasoning = { effort = effort, summary = summary }
+  else
+    lose(losses, "thinking")
+  end
 end
 
 -- Takes back what the model does not take together with reasoning.
@@ -421,7 +437,7 @@ function D.request_from_normal(request, target, losses)
   if body.tools then
     if request.tool_choice then body.tool_choice = tool_choice_from_normal(request.tool_choice, how) end
     body.parallel_tool_calls = request.parallel_tools
-  elseif request.tool_choice then
+  elseif parts.asks_for_tools(request) then
     lose(losses, "tool_choice")
   end
   if request.format then body.text = { format = format_from_normal(request.format) } end

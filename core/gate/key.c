@@ -6,6 +6,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
+#include <pthread.h>
 
 #include "base/memory.h"
 #include "base/must.h"
@@ -21,12 +22,21 @@ struct key_table {
   struct aws_keys *aws; /* pairs for AWS clients, by the same index */
 };
 
-struct key_table *key_table_new(void) {
-  struct key_table *t = mem_new(struct key_table);
+/* The process's, so that a key's digest is the same in every generation: what is kept for a key is kept under it. */
+static SHA256_CTX process_peppered;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void make_pepper(void) {
   unsigned char pepper[SHA256_CBLOCK];
   random_bytes(pepper, sizeof pepper);
-  must(SHA256_Init(&t->peppered) == 1 && SHA256_Update(&t->peppered, pepper, sizeof pepper) == 1);
+  must(SHA256_Init(&process_peppered) == 1 && SHA256_Update(&process_peppered, pepper, sizeof pepper) == 1);
   OPENSSL_cleanse(pepper, sizeof pepper);
+}
+
+struct key_table *key_table_new(void) {
+  struct key_table *t = mem_new(struct key_table);
+  must(pthread_once(&once, make_pepper) == 0);
+  t->peppered = process_peppered;
   t->aws = aws_keys_new();
   return t;
 }

@@ -56,7 +56,7 @@ read.custom_tool_call = items.read_item.custom_tool_call
 
 -- One item of an answer's output into the list of parts. Items of provider-run tools stay whole.
 function M.add_item(item, field, signer, into)
-  local kind = item.type
+  local kind = parts.required(item.type, "string", field, ".type")
   local handle = read[kind]
   if handle then return handle(item, field, signer, into) end
   into[#into + 1] = { type = "opaque", kind = kind, dialect = dialect, body = item, at = field }
@@ -161,7 +161,7 @@ function M.frame(asked)
   local text, reasoning = echo.text or {}, echo.reasoning or {}
   frame.text = { format = value(text.format) or { type = "text" }, verbosity = value(text.verbosity) }
   frame.reasoning = { effort = value(reasoning.effort) or null, summary = value(reasoning.summary) or null }
-  frame.store, frame.background, frame.previous_response_id = false, false, null
+  frame.store, frame.background, frame.previous_response_id = asked.keeps == true, false, asked.previous or null
   return frame
 end
 
@@ -169,9 +169,11 @@ end
 M.echoed = { text = true, reasoning = true }
 for name in pairs(defaults) do M.echoed[name] = true end
 
+-- An id under which an answer is kept must be its own: small servers count theirs, or throw dice.
 function M.response_id(asked, id)
   if asked.id then return asked.id end
-  if type(id) ~= "string" or id == "" then return gw.id("resp_") end
+  local is_own = type(id) == "string" and id:sub(1, 5) == "resp_"
+  if type(id) ~= "string" or id == "" or asked.keeps and not is_own then return gw.id("resp_") end
   return id:sub(1, 5) == "resp_" and id or "resp_" .. id
 end
 
@@ -262,14 +264,29 @@ function write.text(state, part)
   for _, token in ipairs(list_of(part.logprobs) or {}) do content.logprobs[#content.logprobs + 1] = token end
 end
 
--- Citations of the whole answer go to its last text: a message of their own would be taken for the answer.
-local function annotate_last(state, citations)
+local function last_text(state)
   for i = #state.items, 1, -1 do
     local item = state.items[i]
     local content = item.type == "message" and item.content[#item.content]
-    if content and content.type == "output_text" then return annotate(state, content, citations, 0) end
+    if content and content.type == "output_text" then return content end
   end
+  return nil
+end
+
+-- Citations of the whole answer go to its last text: a message of their own would be taken for the answer.
+local function annotate_last(state, citations)
+  local content = last_text(state)
+  if content then return annotate(state, content, citations, 0) end
   lose(state.asked.losses, "output[].content[].annotations(without a text)")
+end
+
+local function add_logprobs(state, tokens)
+  local content = last_text(state)
+  if content then
+    content.logprobs = array(tokens)
+  else
+    lose(state.asked.losses, "output[].content[].logprobs(without a text)")
+  end
 end
 
 function write.refusal(state, part)
@@ -280,7 +297,10 @@ end
 function write.tool_call(state, part)
   state.message, state.reasoning = nil, nil
   local name = M.client_name(state.asked, part.name)
-  local item = { status = "completed", call_id = part.id, name = name }
+  -- Arguments that are no JSON were cut off.
+  local text = part.arguments_text
+  local status = (not text or json.valid(text)) and "completed" or "incomplete"
+  local item = { status = status, call_id = part.id, name = name }
   if M.is_custom(state.asked, name) then
     item.type, item.id, item.input = "custom_tool_call", gw.id("ctc_"), items.custom_input(part)
   else
@@ -310,7 +330,7 @@ function M.items_from_parts(choice, asked)
   end
   if choice.parts.citations and #choice.parts.citations > 0 then annotate_last(state, choice.parts.citations) end
   local tokens = list_of(choice.logprobs)
-  if tokens and state.message then text_content(state).logprobs = array(tokens) end
+  if tokens then add_logprobs(state, tokens) end
   if M.status_from_normal(choice.finish) == "incomplete" and #state.items > 0 then
     local last = state.items[#state.items]
     if last.type == "message" then last.status = "incomplete" end

@@ -62,7 +62,7 @@ end
 local function image_part(part, field)
   local detail = optional(part.detail, "string", field, ".detail")
   local url = value(part.image_url)
-  if type(url) == "table" then url = value(url.url) end
+  if type(url) == "table" then url = required(url.url, "string", field, ".image_url.url") end
   if url == nil then
     return { type = "image", file_id = required(part.file_id, "string", field, ".file_id"), dialect = dialect,
       detail = detail, at = field }
@@ -178,6 +178,7 @@ function M.add_reasoning(item, field, signer, into)
 end
 
 M.custom_arguments, M.custom_input, M.custom_schema = custom_tools.arguments, custom_tools.input, custom_tools.schema
+M.custom_extra = custom_tools.extra
 
 local function add_call(item, field, into)
   local part = { type = "tool_call", at = field, id = required(item.call_id, "string", field, ".call_id"),
@@ -263,8 +264,8 @@ end
 read.custom_tool_call_output = read.function_call_output
 
 function read.item_reference(_, _, field)
-  fail(field, "refers to an item that another provider keeps; send the item itself, as client libraries do when told "
-    .. "store = false")
+  fail(field, "refers to an item that this gateway does not keep for this key (any more); send the item itself, as "
+    .. "client libraries do when told `store = false`")
 end
 
 function read.compaction(_, _, field)
@@ -323,6 +324,7 @@ end
 function write.document(part, how)
   if part.citations_enabled then lose(how.losses, "messages[].content[].citations") end
   if part.context then lose(how.losses, "messages[].content[].context") end
+  if parts.is_video(part) then fail(part.at or "messages", "is video, which this provider does not take") end
   if part.text then
     lose(how.losses, "messages[].content[](document sent as text)")
     return { type = "input_text", text = part.title and part.title .. "\n\n" .. part.text or part.text }
@@ -335,7 +337,7 @@ function write.document(part, how)
     if part.title then lose(how.losses, "messages[].content[].title") end
     return { type = "input_file", file_url = part.url }
   end
-  return { type = "input_file", filename = part.title or "document.pdf",
+  return { type = "input_file", filename = parts.file_name(part),
     file_data = "data:" .. part.media_type .. ";base64," .. part.bytes }
 end
 

@@ -202,7 +202,8 @@ local function close_call(self, call, put)
     body.arguments = text
     put_event(self, "response.function_call_arguments.done", call.place .. ",\"arguments\":" .. text_of(text), put)
   end
-  body.status = "completed"
+  -- Arguments that are no JSON were cut off.
+  body.status = (parts.is_blank(text) or json.valid(text)) and "completed" or "incomplete"
   end_item(self, call, put)
 end
 

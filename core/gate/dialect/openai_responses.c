@@ -189,9 +189,10 @@ static void read_event(struct reading *r, const struct stream_event *e) {
   if (!e->has_data || e->data.len == 0) return;
   struct slice type = type_of(e);
   if (slice_ends(type, SLICE(".delta"))) {
-    static const char *const delta[] = {"delta", NULL};
+    struct json_sight delta = {.key = SLICE_INIT("delta")};
+    json_glance(e->data, &delta, 1);
     /* Some servers begin with an empty one, which says nothing yet. */
-    r->is_content = r->content_begun || !slice_eq(json_find(e->data, delta), SLICE("\"\""));
+    r->is_content = delta.value == NULL || delta.value[0] != '"' || delta.value[1] != '"';
   } else if (slice_eq(type, SLICE("response.output_item.added"))) {
     read_item(r, e->data, false);
   } else if (slice_eq(type, SLICE("response.output_item.done"))) {
@@ -297,7 +298,9 @@ const struct dialect dialect_openai_responses = {
                            [ASKED_LIMIT] = SLICE_INIT("max_output_tokens"),
                            [ASKED_MESSAGES] = SLICE_INIT("input"),
                            [ASKED_SYSTEM] = SLICE_INIT("instructions"),
-                           [ASKED_TOOLS] = SLICE_INIT("tools")},
+                           [ASKED_TOOLS] = SLICE_INIT("tools"),
+                           [ASKED_PREVIOUS] = SLICE_INIT("previous_response_id"),
+                           [ASKED_STORE] = SLICE_INIT("store")},
                 .messages_may_be_text = true,
                 .messages_optional = true},
     .provider_path = SLICE_INIT("/responses"),

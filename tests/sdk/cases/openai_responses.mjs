@@ -58,6 +58,44 @@ export const cases = {
     }
   },
 
+  async "previous_response_id, over several turns"(t) {
+    const keptByProvider = t.to === "openai.responses";
+    const request = { tools, reasoning: { effort: "low", summary: "auto" }, max_output_tokens: 4000 };
+    for (const streamed of [false, true]) {
+      let last = null;
+      const say = async (input) => {
+        const body = { ...request, input, previous_response_id: last?.id };
+        last = streamed
+          ? await t.clients.openai.responses.stream({ model: t.model, ...body }).finalResponse()
+          : await create(t, body);
+        return last;
+      };
+      assert.equal((await say(steer('thinking_text=pondering text="the first"'))).output_text, "the first");
+      const { output } = await say(steer("tools=get_weather,get_time"));
+      const calls = output.filter((i) => i.type === "function_call");
+      assert.equal(calls.length, 2);
+      await say(
+        calls.map(({ call_id }) => ({ type: "function_call_output", call_id, output: `{"ok":true} ${settled}` })),
+      );
+      const before = last.id;
+      assert.equal((await say(user(steer("text=last")))).output_text, "last");
+      const sent = t.arrived();
+      assert.equal(sent.includes("previous_response_id"), keptByProvider);
+      if (keptByProvider) assert.ok(sent.includes(before), "it passes by");
+      else for (const said of ["the first", calls[0].call_id, calls[1].call_id]) assert.ok(sent.includes(said), said);
+      if (!keptByProvider) assert.equal(last.previous_response_id, before);
+      if (signs.includes(t.to) && !keptByProvider) t.gaveBack();
+    }
+    const unknown = create(t, { input: "Hi", previous_response_id: "resp_unknown" });
+    if (keptByProvider) assert.ok((await unknown).output_text);
+    else {
+      await assert.rejects(
+        unknown,
+        (e) => e instanceof OpenAI.BadRequestError && e.param === "previous_response_id" && /store/.test(e.message),
+      );
+    }
+  },
+
   async "a named tool and a required one"(t) {
     for (const tool_choice of [{ type: "function", name: "get_time" }, "required"]) {
       const answer = await create(t, { input: "Hi", tools, tool_choice });

@@ -4,7 +4,7 @@ import { createGoogleGenerativeAI } from "@ai-sdk/google";
 import { createOpenAI } from "@ai-sdk/openai";
 import { APICallError, embedMany, generateText, jsonSchema, Output, stepCountIs, streamText, tool } from "ai";
 import assert from "node:assert/strict";
-import { embeds, pdf, pixel, settled, steer, takesNoPdf, weather } from "../lib/cases.mjs";
+import { embeds, pdf, pixel, settled, signs, steer, takesNoPdf, weather } from "../lib/cases.mjs";
 
 const models = {
   "openai.chat": (t, key) => createOpenAI({ apiKey: key, baseURL: `${t.url}/v1` }).chat(t.model),
@@ -18,12 +18,8 @@ const embedders = {
   gemini: (t) => createGoogleGenerativeAI({ apiKey: t.key, baseURL: `${t.url}/v1beta` }).embedding(t.embedding),
 };
 
-// With its default the openai package sends references to items that OpenAI keeps; other providers keep none, and the
-// gateway says so. With store = false it sends its history itself.
-const providerOptions = { openai: { store: false } };
-
 const casesOf = (dialect) => {
-  const ask = (t, body, key = t.key) => ({ model: models[dialect](t, key), maxRetries: 0, providerOptions, ...body });
+  const ask = (t, body, key = t.key) => ({ model: models[dialect](t, key), maxRetries: 0, ...body });
   const user = (...content) => [
     { role: "user", content: content.map((c) => (typeof c === "string" ? { type: "text", text: c } : c)) },
   ];
@@ -85,6 +81,45 @@ const casesOf = (dialect) => {
         assert.equal(steps[0].finishReason, "tool-calls");
       }
     },
+
+    // What it leaves with the server and only names from then on, whoever the provider is.
+    ...(dialect === "openai.responses"
+      ? {
+          async "texts and thoughts are left with the server"(t) {
+            const keptByProvider = t.to === "openai.responses",
+              tools = { get_weather: tool({ ...described, execute: async () => settled }) };
+            const thinks = { openai: { reasoningEffort: "low", reasoningSummary: "auto", forceReasoning: true } };
+            for (const streamed of [false, true]) {
+              const messages = [];
+              const say = async (words, more) => {
+                messages.push(...user(steer(words)));
+                const request = ask(t, {
+                  messages,
+                  providerOptions: thinks,
+                  maxOutputTokens: 4000,
+                  onError() {},
+                  ...more,
+                });
+                const answer = streamed ? streamText(request) : await generateText(request);
+                if (streamed) await answer.consumeStream();
+                messages.push(...(await answer.response).messages);
+                return await answer.text;
+              };
+              assert.equal(await say('thinking_text=pondering text="the first"'), "the first");
+              await say("tools=get_weather", { tools, stopWhen: stepCountIs(3) });
+              assert.equal(await say('thinking_text=musing text="the third"'), "the third");
+              assert.equal(await say("text=last"), "last");
+              const references = JSON.parse(t.asked()).input.filter((item) => item.type === "item_reference");
+              assert.ok(references.length >= 4, `${references.length} references`);
+              const sent = t.arrived();
+              assert.equal(sent.includes("item_reference"), keptByProvider);
+              if (keptByProvider) for (const { id } of references) assert.ok(sent.includes(id), "they pass by");
+              else for (const said of ["the first", "the third"]) assert.ok(sent.includes(said), `${said}: arrived`);
+              if (signs.includes(t.to) && !keptByProvider) t.gaveBack();
+            }
+          },
+        }
+      : {}),
 
     async image(t) {
       const answer = await generateText(
