@@ -4,11 +4,14 @@
 #include "base/must.h"
 
 static const struct framing_row rows[FRAMING_COUNT] = {
-    [FRAMING_SSE] = {"sse", SLICE_INIT("text/event-stream; charset=utf-8"), SLICE_INIT("text/event-stream")},
-    [FRAMING_JSON_ARRAY] = {"json-array", SLICE_INIT("application/json; charset=utf-8"),
-                            SLICE_INIT("application/json")},
-    [FRAMING_AWS_EVENTS] = {"aws-events", SLICE_INIT("application/vnd.amazon.eventstream"),
-                            SLICE_INIT("application/vnd.amazon.eventstream")},
+    [FRAMING_SSE] = {"sse", SLICE_INIT("text/event-stream; charset=utf-8"), SLICE_INIT("text/event-stream"),
+                     SLICE_INIT(":\n\n")},
+    [FRAMING_JSON_ARRAY] = {"json-array", SLICE_INIT("application/json; charset=utf-8"), SLICE_INIT("application/json"),
+                            SLICE_INIT("\n")},
+    [FRAMING_AWS_EVENTS] = {"aws-events",
+                            SLICE_INIT("application/vnd.amazon.eventstream"),
+                            SLICE_INIT("application/vnd.amazon.eventstream"),
+                            {NULL, 0}},
 };
 
 const struct framing_row *framing_row(enum framing framing) {

@@ -14,6 +14,7 @@ struct framing_row {
   const char *name;          /* as scripts see it: "sse" */
   struct slice content_type; /* of an answer in this framing, as this gateway writes it */
   struct slice accept;       /* what a request for it accepts */
+  struct slice filler;       /* says nothing between two events; ptr NULL: there is nothing of the kind */
 };
 const struct framing_row *framing_row(enum framing framing);
 

@@ -1,6 +1,7 @@
 -- translation: what it costs when client and provider speak different dialects, beside the same request passed through:
 -- CPU per request and per text delta, and under callgrind instructions and allocations. The client speaks Chat
--- Completions. One gateway, one simulator; loads interleaved, medians. Called by bench.lua; it does NOT judge.
+-- Completions; its largest request is the context of an agent: 50 calls of tools, and what came of them. One gateway,
+-- one simulator; loads interleaved, medians. Called by bench.lua; it does NOT judge.
 local servers = require "servers"
 
 local M = {}
@@ -39,8 +40,8 @@ local function gateway(name, sim, wrap)
 }
 ]]):format(table.concat(providers, ",\n    "), table.concat(routes, ",\n    "), servers.key,
     servers.dir .. "/" .. name .. "-traces.jsonl"))
-  local server = servers.start(name, servers.gateway_core, (wrap or "") .. " build/moongate run --config " .. file,
-    "ready on %S-:(%d+)")
+  local server = servers.start(name, servers.gateway_core, ("%s %s run --config %s")
+    :format(wrap or "", servers.moongate, file), "ready on %S-:(%d+)")
   server.port = tonumber(server.ready)
   return server
 end
@@ -52,17 +53,42 @@ local function body_for(t, file)
   return path
 end
 
+-- The body of an agent's next step: 115 KB.
+local function agent_body()
+  local call = '{"role":"assistant","content":%s,"tool_calls":[{"id":"call_%d","type":"function","function":{"name":'
+    .. '"read_file","arguments":"{\\"path\\": \\"/src/file_%d.c\\", \\"from\\": 1, \\"to\\": 200}"}}]},'
+  local result = '{"role":"tool","tool_call_id":"call_%d","content":"'
+    .. ("line of a file with some text in it\\n"):rep(55) .. '"},'
+  local turns = { '{"role":"system","content":"', ("You are an agent. "):rep(20), '"},' }
+  for i = 1, 50 do
+    if i % 10 == 1 then turns[#turns + 1] = ('{"role":"user","content":"Please look at file %d."},'):format(i) end
+    turns[#turns + 1] = call:format(i % 2 == 0 and '"I look at it."' or "null", i, i)
+    turns[#turns + 1] = result:format(i)
+  end
+  local path = servers.dir .. "/agent.json"
+  servers.write_file(path, '{"model":"r","max_tokens":900,"tools":[{"type":"function","function":{"name":"read_file",'
+    .. '"parameters":{"type":"object","properties":{"path":{"type":"string"}}}}}],"messages":[' .. table.concat(turns)
+    .. '{"role":"user","content":"Go on. [[simulate answer_bytes=500]]"}]}')
+  return path
+end
+
+local function with_agent(bodies)
+  bodies.agent = bodies.agent or agent_body()
+  return bodies
+end
+
 -- options: bodies (files by name), rounds, seconds, say, median.
 function M.cpu(options)
+  local files = with_agent(options.bodies)
   local sim = servers.simulator "sim"
   local gate = gateway("translation", sim)
   for _, cell in ipairs { { "2 KB request, 900 B answer", "small", 64 }, { "100 KB request", "large", 32 },
-    { "stream of 60 deltas", "stream", 16 } } do
+    { "115 KB of an agent", "agent", 32 }, { "stream of 60 deltas", "stream", 16 } } do
     local used, failures = {}, {}
     for round = 0, options.rounds do
       for _, t in ipairs(targets) do
         local before = servers.cpu_ns(gate)
-        local load = servers.load(gate, body_for(t, options.bodies[cell[2]]),
+        local load = servers.load(gate, body_for(t, files[cell[2]]),
           { connections = cell[3], seconds = round == 0 and 0.3 or options.seconds })
         used[t], failures[t] = used[t] or {}, (failures[t] or 0) + load.failures
         -- The first round warms up.
@@ -97,15 +123,15 @@ end
 -- Instructions and allocations a request and a delta, each the difference of two runs. options: bodies, say.
 function M.instructions(options)
   local sim = servers.simulator "sim"
-  local results = {}
+  local results, files = {}, with_agent(options.bodies)
   for _, t in ipairs(targets) do
-    for _, name in ipairs { "small", "large", "stream" } do
+    for _, name in ipairs { "small", "large", "agent", "stream" } do
       local runs = {}
       for i, seconds in ipairs { 1, 10 } do
         local out = servers.dir .. "/callgrind-translation"
         local gate = gateway("translation-" .. i, sim,
           "valgrind --tool=callgrind --callgrind-out-file=" .. out .. ".%p")
-        local file = body_for(t, options.bodies[name])
+        local file = body_for(t, files[name])
         servers.load(gate, file, { connections = 1, seconds = 1 })
         local load = servers.load(gate, file, { connections = 1, seconds = seconds, rate = 100 })
         assert(load.failures == 0, "failures under callgrind")

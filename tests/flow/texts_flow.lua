@@ -1,14 +1,15 @@
--- Conversations of nothing but texts are translated without Lua (core/script/translation/text_request.h), and answers of
--- one text nearly so (text_answer.h). What comes out must be what Lua makes of the same body, byte for byte: each body is
--- sent as it is, when its frame is new and when it is known, and with a member that says nothing and only Lua
--- steps over.
+-- Conversations of texts, calls of tools and their results are translated without Lua
+-- (core/script/translation/text_request.h), and answers of one text nearly so (core/script/translation/text_answer.h).
+-- What comes out must be what Lua makes of the same body, byte for byte: each body is sent as it is, when its frame is
+-- new and when it is known, and with a member that says nothing and only Lua steps over.
 local flow = require "flow"
 local http = require "http"
 local talk = require "talk"
 
 -- Strings as they stand in a body.
 local texts = {
-  "Hello.", "one\\ntwo\\n", "\\u0041\\u00e9", "a\\/b", "h\195\169llo \226\130\172 \240\159\153\130",
+  "Hello.", "Error in it", "eRROR", "err\\u006fr",
+  "one\\ntwo\\n", "\\u0041\\u00e9", "a\\/b", "h\195\169llo \226\130\172 \240\159\153\130",
   "\\ud83d\\ude42 pair", "\\ud83d alone", "\\\\", "\\\\u0041", "\\\"quoted\\\"", " leading", "\\n\\n then",
   "\\t\\u0020 x", "x\\u0000y", "{\\\"a\\\":1}",
   "%s %d %%", "[1,2]", "\127", ("long "):rep(300), ("line\\n"):rep(200), "\\b\\f\\r\\t", "moon0", "x",
@@ -57,6 +58,10 @@ shapes["cohere.chat"] = { list = "messages", turn = chat_turn, system_role = "sy
   '"tools":[{"type":"function","function":{"name":"f","parameters":' .. schema .. "}}]", '"unheard_of":[1]',
 } }
 shapes["anthropic.messages"] = { list = "messages", turn = chat_turn, system = "system", base = '"max_tokens":90',
+  system_text = function(said)
+    local mark = maybe(0.5) and ',"cache_control":{"type":"ephemeral"}' or ""
+    return maybe(0.3) and '[{"type":"text","text":' .. said .. mark .. "}]" or said
+  end,
   frames = {
     '"temperature":0.5', '"top_p":0.9', '"top_k":3', '"stop_sequences":["a"]', '"metadata":{"user_id":"somebody"}',
     '"thinking":{"type":"enabled","budget_tokens":2000}', '"stream":false', '"service_tier":"auto"',
@@ -93,6 +98,222 @@ shapes["bedrock.converse"] = { list = "messages", system = "system", turn = list
     '"toolConfig":{"tools":[{"toolSpec":{"name":"f","inputSchema":{"json":' .. schema .. "}}}]}",
   } }
 
+-- ---- calls and results --------------------------------------------------------------------------------------
+
+local ids = { "call_1", "call_2", "toolu_01AbCdEfGhIjKlMnOpQrStUv", "x", ("i"):rep(40), ("i"):rep(41), ("i"):rep(64),
+  "call-3", "123456789" }
+local odd_ids = { "", ("i"):rep(65), "functions.f:0", "a b", "\\u0061", "\195\169" }
+local names = { "f", "g", "read_file", "a-b", ("n"):rep(64) }
+local odd_names = { "a.b", ("n"):rep(65), "\\u0066", "", "a b" }
+-- Arguments, and what came: as JSON, and what is none.
+local objects = { "{}", '{"a":1}', '{ "path" : "/src/\\u0041\\n\\"x\\".c", "n": [1, 2.50, -0.0, 1E+2] }',
+  '{"b":{"z":null,"a":true},"a":"\226\130\172"}', '{"a":1,"a":2}', '{"deep":[[[[{"x":[]}]]]]}', ' {"x": 1}\n',
+  '{"n":12345678901234567890}' }
+local odd_objects = { "[1]", "7", '"s"', "not json", '{"a":', "", " ", "null", "{} x", "\n{ }\t" }
+
+-- A JSON text as a string of JSON, now and then with escapes that nobody has to make.
+local function quoted(json)
+  local escaped = json:gsub('[\\"]', "\\%0"):gsub("\n", "\\n"):gsub("\t", "\\t")
+  if maybe(0.1) then escaped = escaped:gsub("{", "\\u007b"):gsub("/", "\\/") end
+  return '"' .. escaped .. '"'
+end
+
+local odd_share = 0.01
+
+local function odd_or(list, odd_list) return maybe(odd_share) and choose(odd_list) or choose(list) end
+
+-- { id, name, json }; ids of a conversation are usually its own.
+local function new_call(number)
+  local id = odd_or(ids, odd_ids)
+  if maybe(0.8) then id = "call_" .. number end
+  return { id = id, name = odd_or(names, odd_names), json = odd_or(objects, odd_objects) }
+end
+
+-- { id, name, text (raw) or json, is_error }
+local function result_of(call)
+  local result = { id = maybe(odd_share) and choose(ids) or call.id, name = call.name, is_error = maybe(0.04) }
+  if maybe(0.3) then result.json = odd_or(objects, odd_objects) else result.said = text() end
+  if maybe(0.1) then result.said, result.json = '""', nil end
+  if maybe(0.05) then result.said, result.json = choose { '" "', '"\\\\n"', '"[1, 2]"', '" [{}]"', '"{oops"' }, nil end
+  return result
+end
+
+local function shuffled(list)
+  for i = #list, 2, -1 do
+    local k = math.random(i)
+    list[i], list[k] = list[k], list[i]
+  end
+  return list
+end
+
+-- Turns { role, texts, calls, results }: what an agent sends, in the usual order and now and then in another.
+local function said_by_agent()
+  local turns, open, count = { { role = "user", texts = { text() } } }, {}, 0
+  for _ = 1, math.random(1, 5) do
+    local turn = { role = "assistant", texts = {}, calls = {} }
+    for _ = 1, maybe(0.4) and math.random(1, maybe(0.1) and 2 or 1) or 0 do turn.texts[#turn.texts + 1] = text() end
+    for _ = 1, maybe(0.85) and math.random(1, maybe(0.4) and 3 or 1) or 0 do
+      count = count + 1
+      turn.calls[#turn.calls + 1] = new_call(count)
+    end
+    if not turn.calls[1] and not turn.texts[1] then turn.texts[1] = text() end
+    turns[#turns + 1] = turn
+    for _, call in ipairs(turn.calls) do open[#open + 1] = call end
+    if maybe(0.1) then shuffled(open) end
+    local user = { role = "user", texts = {}, results = {} }
+    for _, call in ipairs(open) do user.results[#user.results + 1] = result_of(call) end
+    open = {}
+    if maybe(odd_share) then table.remove(user.results) end
+    if not user.results[1] or maybe(0.1) then user.texts[1] = text() end
+    if maybe(0.05) then user.texts[#user.texts + 1] = text() end
+    turns[#turns + 1] = user
+    if maybe(0.1) then turns[#turns + 1] = { role = "user", texts = { text() }, results = {} } end
+  end
+  if maybe(0.05) then turns[#turns] = nil end
+  return turns
+end
+
+local function map(list, fn)
+  local made = {}
+  for _, v in ipairs(list or {}) do made[#made + 1] = fn(v) end
+  return made
+end
+
+local function joined(list) return table.concat(list, ",") end
+
+local function value_or_text(result) return result.said or quoted(result.json) end
+
+-- Elements of the list for one turn of an agent, by dialect; extra goes into the last.
+local agents = {}
+
+local function text_part(said) return '{"type":"text","text":' .. said .. "}" end
+
+local function texts_content(list)
+  if #list == 1 and maybe(0.8) then return list[1] end
+  return "[" .. joined(map(list, text_part)) .. "]"
+end
+
+agents["openai.chat"] = function(turn, extra, is_cohere)
+  local list = map(turn.results, function(result)
+    local content = value_or_text(result)
+    if maybe(0.1) then content = "[" .. text_part(content) .. "]" end
+    if result.said == '""' and not is_cohere and maybe(0.3) then content = "null" end
+    local name = maybe(0.1) and not is_cohere and ',"name":"f"' or ""
+    return '{"role":"tool","tool_call_id":"' .. result.id .. '"' .. name .. ',"content":' .. content .. "}"
+  end)
+  local calls = map(turn.calls, function(call)
+    return '{"id":"' .. call.id .. '","type":"function","function":{"name":"' .. call.name .. '","arguments":'
+      .. quoted(call.json) .. "}}"
+  end)
+  if #turn.texts > 0 or #calls > 0 then
+    local content = #turn.texts > 0 and '"content":' .. texts_content(turn.texts)
+      or choose { '"content":null', '"content":""', '"refusal":null' }
+    list[#list + 1] = '{"role":"' .. turn.role .. '",' .. content
+      .. (#calls > 0 and ',"tool_calls":[' .. joined(calls) .. "]" or "") .. "}"
+  end
+  list[#list] = list[#list]:sub(1, -2) .. extra .. "}"
+  return list
+end
+agents["cohere.chat"] = function(turn, extra) return agents["openai.chat"](turn, extra, true) end
+
+-- With a cache marker, now and then.
+local function marked(part)
+  if maybe(0.85) then return part end
+  local mark = choose { '{"type":"ephemeral"}', '{"type":"ephemeral","ttl":"1h"}', "null" }
+  if maybe(odd_share) then mark = choose { "[]", "true", '"x"' } end
+  return part:sub(1, -2) .. ',"cache_control":' .. mark .. "}"
+end
+
+agents["anthropic.messages"] = function(turn, extra)
+  local parts = map(turn.results, function(result)
+    local content = value_or_text(result)
+    if maybe(0.2) then content = "[" .. text_part(content) .. "]" end
+    local flag = result.is_error and ',"is_error":true' or maybe(0.2) and ',"is_error":false' or ""
+    return '{"type":"tool_result","tool_use_id":"' .. result.id .. '"'
+      .. (result.said == '""' and maybe(0.3) and "" or ',"content":' .. content) .. flag .. "}"
+  end)
+  for _, said in ipairs(turn.texts) do parts[#parts + 1] = text_part(said) end
+  for _, call in ipairs(turn.calls or {}) do
+    local input = call.json == "" and "null" or call.json:find("[jx:]$") and "{}" or call.json
+    parts[#parts + 1] = '{"type":"tool_use","id":"' .. call.id .. '","name":"' .. call.name .. '","input":'
+      .. (input:find("%S") and not input:find("not json") and input or "{}") .. "}"
+  end
+  local content = "[" .. joined(map(parts, marked)) .. "]"
+  if #parts == 1 and turn.texts[1] and maybe(0.5) then content = turn.texts[1] end
+  return { '{"role":"' .. turn.role .. '","content":' .. content .. extra .. "}" }
+end
+
+-- The JSON of a call or a result where a value is wanted: what is none becomes one.
+local function value_of(json)
+  if json:find("^%s*$") or json:find("not json", 1, true) or json:find("x$") or json:find(":$") then return "{}" end
+  return json
+end
+
+local function object_of(json)
+  local value = value_of(json)
+  return value:find("^%s*{") and value or maybe(0.5) and value or '{"value":' .. value .. "}"
+end
+
+local odd_responses = { '{"output":{"b":1,"a":2}}', '{"output":"a","output":"b"}', '{"output":"a","x":1}',
+  '{"o\\u0075tput":"a"}', '{"output":null}', '{"output":[ ]}' }
+
+agents.gemini = function(turn, extra)
+  local parts = map(turn.results, function(result)
+    local response = result.said and '{"output":' .. result.said .. "}" or object_of(result.json)
+    if result.is_error then response = '{"error":' .. (result.said or '"no"') .. "}" end
+    if result.said and maybe(0.1) then response = '{"result":' .. result.said .. ',"code":0}' end
+    if result.said == '""' and maybe(0.3) then response = "{}" end
+    if maybe(0.02) then response = choose(odd_responses) end
+    return '{"functionResponse":{"id":"' .. result.id .. '","name":"' .. result.name .. '","response":' .. response
+      .. "}}"
+  end)
+  for _, said in ipairs(turn.texts) do parts[#parts + 1] = '{"text":' .. said .. "}" end
+  for _, call in ipairs(turn.calls or {}) do
+    local arguments = call.json == "{}" and maybe(0.3) and "" or ',"args":' .. object_of(call.json)
+    parts[#parts + 1] = '{"functionCall":{"name":"' .. call.name .. '"' .. arguments .. ',"id":"' .. call.id .. '"}}'
+  end
+  return { '{"role":"' .. (turn.role == "user" and "user" or "model") .. '","parts":[' .. joined(parts) .. "]" .. extra
+    .. "}" }
+end
+
+agents["bedrock.converse"] = function(turn, extra)
+  local parts = map(turn.results, function(result)
+    local content = result.said and '[{"text":' .. result.said .. "}]" or '[{"json":' .. object_of(result.json) .. "}]"
+    if result.said == '""' and maybe(0.5) then content = "[]" end
+    local status = result.is_error and ',"status":"error"' or maybe(0.3) and ',"status":"success"' or ""
+    return '{"toolResult":{"toolUseId":"' .. result.id .. '","content":' .. content .. status .. "}}"
+  end)
+  for _, said in ipairs(turn.texts) do parts[#parts + 1] = '{"text":' .. said .. "}" end
+  for _, call in ipairs(turn.calls or {}) do
+    parts[#parts + 1] = '{"toolUse":{"toolUseId":"' .. call.id .. '","name":"' .. call.name .. '","input":'
+      .. object_of(call.json) .. "}}"
+  end
+  return { '{"role":"' .. turn.role .. '","content":[' .. joined(parts) .. "]" .. extra .. "}" }
+end
+
+agents["openai.responses"] = function(turn, extra)
+  local list = map(turn.results, function(result)
+    local output = value_or_text(result)
+    if maybe(0.1) then output = '[{"type":"input_text","text":' .. output .. "}]" end
+    return '{"type":"function_call_output","call_id":"' .. result.id .. '","output":' .. output
+      .. (maybe(0.2) and ',"id":"fco_1","status":"completed"' or "") .. "}"
+  end)
+  local kind = turn.role == "user" and "input_text" or "output_text"
+  if #turn.texts > 0 then
+    local content = #turn.texts == 1 and maybe(0.5) and turn.texts[1] or "["
+      .. joined(map(turn.texts, function(said) return '{"type":"' .. kind .. '","text":' .. said .. "}" end)) .. "]"
+    list[#list + 1] = '{"type":"message","role":"' .. turn.role .. '","content":' .. content .. "}"
+  end
+  for _, call in ipairs(turn.calls or {}) do
+    list[#list + 1] = '{"type":"function_call","call_id":"' .. call.id .. '","name":"' .. call.name .. '","arguments":'
+      .. quoted(call.json) .. (maybe(0.2) and ',"id":"fc_1","status":"completed"' or "") .. "}"
+  end
+  list[#list] = list[#list]:sub(1, -2) .. extra .. "}"
+  return list
+end
+
+-- ---- bodies -------------------------------------------------------------------------------------------------
+
 -- Members of a turn that say nothing.
 local function idle(dialect)
   local list = { ',"refusal":null', ',"annotations":[]', ',"tool_calls":null,"name":null' }
@@ -109,8 +330,16 @@ local function bodies(dialect, model)
   if said and shape.system then
     members[#members + 1] = ('"%s":%s'):format(shape.system, (shape.system_text or tostring)(said))
   end
-  local order = roles()
-  for i = 1, #order - 1 do list[#list + 1] = shape.turn(order[i], text(), idle(dialect)) end
+  local last_elements
+  if maybe(0.5) then
+    local turns = said_by_agent()
+    for i = 1, #turns - 1 do table.move(agents[dialect](turns[i], ""), 1, 20, #list + 1, list) end
+    last_elements = function(extra) return joined(agents[dialect](turns[#turns], extra)) end
+  else
+    local order, last = roles(), text()
+    for i = 1, #order - 1 do list[#list + 1] = shape.turn(order[i], text(), idle(dialect)) end
+    last_elements = function(extra) return shape.turn(order[#order], last, extra) end
+  end
   for _ = 1, math.random(0, 3) do
     local member = choose(shape.frames)
     local key = member:match '^"[^"]+"'
@@ -118,13 +347,12 @@ local function bodies(dialect, model)
     for _, other in ipairs(members) do is_there = is_there or other:sub(1, #key) == key end
     if not is_there then members[#members + 1] = member end
   end
-  local last = text()
   local seed, at = math.random(1, 1 << 30), math.random(#members + 1)
   local function body(extra)
     math.randomseed(seed)
     local all = { table.unpack(members) }
     table.insert(all, at, '"' .. shape.list .. '": [' .. table.concat(list, ",") .. (list[1] and "," or "")
-      .. shape.turn(order[#order], last, extra) .. " ]")
+      .. last_elements(extra) .. " ]")
     return "{" .. table.concat(all, ", ") .. "}"
   end
   return body "", body ',"nothing":false'
@@ -170,7 +398,7 @@ local answers = {
     .. '{"billed_units":{"input_tokens":9,"output_tokens":8},"tokens":{"input_tokens":19,"output_tokens":10},'
     .. '"cached_tokens":3}}', { "COMPLETE", "MAX_TOKENS", "STOP_SEQUENCE" } },
   { "/converse$", "bedrock.converse", ',"x":1',
-    '{"metrics":{"latencyMs":5},"output":{"message":{"content":[{"text":%s%s}],"role":"assistant"}},"stopReason":"%s",'
+    '{"metrics":{"latencyMs":5},"output":{"message":{"content":[{"text":%s}],"role":"assistant"%s}},"stopReason":"%s",'
     .. '"usage":{"inputTokens":12,"outputTokens":10,"totalTokens":22,"cacheReadInputTokens":3,'
     .. '"cacheWriteInputTokens":4}}',
     { "end_turn", "max_tokens", "stop_sequence", "guardrail_intervened" } },
@@ -215,7 +443,7 @@ local function ask(t, conn, client, route, body)
   local text_of = http.request_text { method = "POST", target = talk.rows[client].path(route), body = body,
     headers = { "authorization: Bearer " .. flow.client_key, "anthropic-version: 2023-06-01" } }
   t:check(conn:send(text_of), "sending")
-  local answer, why = http.read_response(conn, 10 * t.seconds)
+  local answer, why = http.read_response(conn, 30 * t.seconds)
   if not answer then t:fail("no answer: " .. tostring(why) .. " to " .. body) end
   return answer
 end

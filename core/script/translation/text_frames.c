@@ -49,9 +49,13 @@ struct text_frame *text_frames_add(struct text_frames *frames, struct vm *vm, co
     luaL_unref(vm->L, LUA_REGISTRYINDEX, like->asked);
     return NULL;
   }
-  struct text_frame *frame = mem_alloc(sizeof *frame + like->key.len + like->losses.len + like->made.len);
+  size_t bytes = like->key.len + like->losses.len + like->made.len;
+  if (frames->bytes + bytes > TEXT_FRAMES_MAX_BYTES) text_frames_done(frames, vm);
+  frames->bytes += bytes;
+  struct text_frame *frame = mem_alloc(sizeof *frame + bytes);
   char *at = frame->bytes;
   *frame = *like;
+  frame->byte_count = bytes;
   frame->key = put(&at, like->key);
   frame->losses = put(&at, like->losses);
   frame->made = put(&at, like->made);
@@ -60,7 +64,10 @@ struct text_frame *text_frames_add(struct text_frames *frames, struct vm *vm, co
   frame->holders = 1;
   struct text_frame **places = frames->places[frame->hash % TEXT_FRAMES_BUCKETS];
   struct text_frame **last = &places[TEXT_FRAMES_WAYS - 1];
-  if (*last != NULL) text_frame_drop(*last, vm);
+  if (*last != NULL) {
+    frames->bytes -= (*last)->byte_count;
+    text_frame_drop(*last, vm);
+  }
   *last = frame;
   move_first(places, TEXT_FRAMES_WAYS - 1);
   return frame;
@@ -87,4 +94,5 @@ void text_frames_done(struct text_frames *frames, struct vm *vm) {
       frames->places[i][way] = NULL;
     }
   }
+  frames->bytes = 0;
 }

@@ -1,5 +1,6 @@
-/* text_request: requests that hold nothing but texts, put into another dialect without Lua: the turns by the two
- * dialects' forms (text_form.h), what is around them out of a table of frames (text_frames.h). The worker's thread.
+/* text_request: requests that hold nothing but texts, calls of tools and what came of them, put into another dialect
+ * without Lua: the turns by the two dialects' forms (text_form.h), what is around them out of a table of frames
+ * (text_frames.h). The worker's thread.
  *
  *   split ──▶ frame known and fit ──▶ write: the body is made
  *     │   ╰─▶ frame not known ──▶ sample ──Lua──▶ learn ──▶ write
@@ -11,8 +12,8 @@
 #ifndef MOONGATE_SCRIPT_TEXT_REQUEST_H
 #define MOONGATE_SCRIPT_TEXT_REQUEST_H
 
-#include "script/translation/text_form.h"
 #include "script/translation/text_frames.h"
+#include "script/translation/text_list.h"
 
 /* What a body's translation depends on, beside the body. */
 struct text_ask {
@@ -23,17 +24,22 @@ struct text_ask {
   struct slice model, target_model; /* as the client named it; as the provider knows it */
 };
 
+/* A conversation as it may be written: views of its body. */
+struct text_said {
+  struct slice system;     /* the system text, at the top or in front of the list; ptr NULL: none */
+  struct json_turn *first; /* of what follows it */
+  size_t count;
+  unsigned pattern; /* what a translation may care about */
+};
+
 /* Reused by every request of a VM: what the last split has found, views of its body. */
 struct text_split {
   const struct text_ask *ask;
-  struct json_turns turns;
-  struct buf key;      /* of the frame: the ask without its texts */
+  struct json_turns turns, sample;
+  struct buf key;      /* of the frame: the ask without what is said */
   size_t frame_at;     /* where in the key the frame's bytes begin */
   size_t list, system; /* where in them the list and the system text's value are missing; SIZE_MAX: no system text */
-  struct slice said;   /* the system text, at the top or in front of the list; ptr NULL: none */
-  const struct json_turn *first; /* of the turns that follow it */
-  size_t count;
-  unsigned pattern; /* of their roles */
+  struct text_said said;
 };
 
 /* False: not such a body. `ask` must outlive what follows. */
@@ -42,9 +48,12 @@ bool text_request_split(struct text_split *split, const struct text_ask *ask);
 void text_request_sample(const struct text_split *split, struct buf *out);
 /* The frame as it stands in `made`, what Lua has made of the sample: sets made, turns_at and system_at of `frame`,
  * whose bytes go into `store`. False when it is not fit. */
-bool text_request_learn(const struct text_split *split, struct slice made, struct text_frame *frame, struct buf *store);
-/* Appends the provider's body. */
-void text_request_write(const struct text_split *split, const struct text_frame *frame, struct buf *out);
+bool text_request_learn(struct text_split *split, struct slice sample, struct slice made, struct text_frame *frame,
+                        struct buf *store);
+/* Do names of tools matter to what is said? Then a frame that changes some is not fit. */
+bool text_split_has_tools(const struct text_split *split);
+/* Appends the provider's body. False when something of it is for Lua: then out has part of it. */
+bool text_request_write(const struct text_split *split, const struct text_frame *frame, struct buf *out);
 void text_split_done(struct text_split *split);
 
 #endif

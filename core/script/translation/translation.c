@@ -65,6 +65,11 @@ void hop_push_new(lua_State *L, struct carrying *c) {
   if (!is_chat) set_text(L, "path", r->path);
   lua_pushboolean(L, r->asked.stream); /* … asked stream */
   lua_setfield(L, -2, "stream");       /* … asked */
+  if (r->keeping != NULL && r->keeping->previous.len > 0) set_text(L, "previous", r->keeping->previous);
+  if (r->keeping != NULL) {
+    lua_pushboolean(L, r->keeping->keeps); /* … asked keeps */
+    lua_setfield(L, -2, "keeps");          /* … asked */
+  }
   set_text(L, "request_id", slice_of(r->id, REQUEST_ID_BYTES));
   lua_pushinteger(L, r->asked.prompt_tokens); /* … asked tokens */
   lua_setfield(L, -2, "prompt_tokens");       /* … asked */
@@ -104,6 +109,7 @@ static bool is_listed(const char *list, size_t len, const char *name, size_t nam
 
 /* They become a header: names come from the client's body, so whatever is not plain text is masked. */
 void hop_list_losses(lua_State *L, int index, struct attempt *a) {
+  static const struct slice more = SLICE_INIT("and_more"); /* what has no room is not left out in silence */
   char list[LOSSES_MAX_BYTES];
   size_t len = a->losses.len < sizeof list ? a->losses.len : sizeof list;
   if (len > 0) memcpy(list, a->losses.ptr, len);
@@ -118,16 +124,28 @@ void hop_list_losses(lua_State *L, int index, struct attempt *a) {
       name[k] = ch > ' ' && ch < 0x7f && ch != ',' ? ch : '_';
     }
     lua_pop(L, 1); /* … */
-    if (name_len == 0 || len + 1 + name_len > sizeof list || is_listed(list, len, name, name_len)) continue;
+    if (name_len == 0 || is_listed(list, len, name, name_len)) continue;
+    bool has_room = len + 1 + name_len <= sizeof list - 1 - more.len;
+    if (!has_room && is_listed(list, len, more.ptr, more.len)) continue;
+    struct slice put = has_room ? slice_of(name, name_len) : more;
     if (len > 0) list[len++] = ',';
-    memcpy(list + len, name, name_len);
-    len += name_len;
+    memcpy(list + len, put.ptr, put.len);
+    len += put.len;
   }
   lua_pop(L, 1); /* … */
   if (len > a->losses.len) a->losses = arena_copy(&a->request->arena, slice_of(list, len));
 }
 
 /* ---- running ---- */
+
+enum {
+  CPU_NS_PER_BYTE = 8,       /* some four times what decoding and encoding a body take */
+  LONG_BODY_BYTES = 4 << 20, /* a script that fails at more than this has failed at its length */
+};
+
+static bool has_failed_at_length(const struct run_report *r) {
+  return r->outcome == RUN_KILLED || r->outcome == RUN_OUT_OF_MEMORY || strstr(r->message, "not enough memory") != NULL;
+}
 
 enum hook_verdict hop_carry(struct script *s, struct carrying *c, enum run_hook hook, const struct run_task *task,
                             struct fault *f) {
@@ -137,6 +155,7 @@ enum hook_verdict hop_carry(struct script *s, struct carrying *c, enum run_hook 
   struct run_slot *slot = run_take(s->vm);
   enum run_outcome outcome = RUN_OUT_OF_MEMORY;
   if (slot != NULL) {
+    run_allow(slot, (uint64_t)c->body.len * CPU_NS_PER_BYTE);
     outcome = run_start(slot, hook, task, c, &report);
     run_release(slot);
   } else {
@@ -149,6 +168,11 @@ enum hook_verdict hop_carry(struct script *s, struct carrying *c, enum run_hook 
     return HOOK_REFUSED;
   }
   script_report_log(s, r, &report);
+  if (hook == RUN_REQUEST && c->body.len > LONG_BODY_BYTES && has_failed_at_length(&report)) {
+    fault_set(f, FAULT_BODY_TOO_LARGE, "the request (%zu MB) is too long to be translated to its API.",
+              c->body.len >> 20);
+    return HOOK_REFUSED;
+  }
   fault_set(f, FAULT_SCRIPT_FAILED, "The translation for %s failed.", c->a->target->provider->name);
   return HOOK_FAILED;
 }

@@ -17,8 +17,12 @@ static int l_stream_put(lua_State *L) {
 /* tell(reason): without one, the client has its end; with one, the provider's stream is broken. */
 static int l_stream_tell(lua_State *L) {
   struct carrying *c = run_owner(L);
-  if (lua_isnoneornil(L, 1)) c->a->told_end = true;
-  else c->broken = hop_keep_text(L, 1, c);
+  if (!lua_isnoneornil(L, 1)) {
+    c->broken = hop_keep_text(L, 1, c);
+    return 0;
+  }
+  c->a->told_end = true;
+  if (c->a->request->keeping != NULL && c->out != NULL) keeping_stream_end(c->a->request, c->a, buf_view(c->out));
   return 0;
 }
 

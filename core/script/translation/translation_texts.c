@@ -41,6 +41,15 @@ static int enter_sample(lua_State *L, void *owner) {
   return 2;
 }
 
+/* Has Lua noted this of the sample's request, for its answer? */
+static bool is_told(lua_State *L, struct carrying *c, const char *name) {
+  hop_push(L, c);                                    /* … hop */
+  lua_getfield(L, -1, "asked");                      /* … hop asked */
+  bool told = lua_getfield(L, -1, name) != LUA_TNIL; /* … hop asked value */
+  lua_pop(L, 3);                                     /* … */
+  return told;
+}
+
 /* What Lua has made of the sample: the frame, fit or not, goes into the table, and to the attempt. */
 static void leave_sample(lua_State *L, void *owner) {
   struct carrying *c = owner;
@@ -54,7 +63,8 @@ static void leave_sample(lua_State *L, void *owner) {
   buf_append(made, text, len);
   hop_list_losses(L, 2, c->a);
   frame.losses = c->a->losses;
-  frame.is_fit = text_request_learn(&s->split, buf_view(made), &frame, store);
+  bool renames = text_split_has_tools(&s->split) && is_told(L, c, "tool_names");
+  frame.is_fit = !renames && text_request_learn(&s->split, c->body, buf_view(made), &frame, store);
   if (frame.is_fit) {
     lua_createtable(L, 0, 8);     /* … told */
     hop_push(L, c);               /* … told hop */
@@ -122,19 +132,18 @@ static void forget_sample(struct script *s, struct attempt *a) {
 enum hook_verdict translation_texts_build(struct script *s, struct attempt *a, struct fault *f) {
   enum hook_verdict verdict;
   bool is_chat = a->request->endpoint->operation == OPERATION_CHAT;
-  bool may_differ = a->resumes || a->target->provider->adapter->rewrites_request;
+  const struct keeping *keeping = a->request->keeping;
+  bool goes_on = keeping != NULL && keeping->previous.len > 0; /* of which the answer tells */
+  bool may_differ = a->resumes || goes_on || a->target->provider->adapter->rewrites_request;
   if (!a->crosses || !is_chat || may_differ || a->losses.len > 0) return HOOK_ABSENT;
   struct text_ask ask = ask_of(s, a);
   if (!text_request_split(&s->split, &ask)) return HOOK_ABSENT;
   const struct text_frame *frame = frame_of(s, a, &verdict, f);
   if (verdict != HOOK_DONE) return verdict;
-  if (frame == NULL) {
-    forget_sample(s, a);
-    return HOOK_ABSENT;
-  }
   a->body.len = 0;
-  text_request_write(&s->split, frame, &a->body);
-  return HOOK_DONE;
+  if (frame != NULL && text_request_write(&s->split, frame, &a->body)) return HOOK_DONE;
+  forget_sample(s, a);
+  return HOOK_ABSENT;
 }
 
 /* ---- answers ---- */
@@ -176,7 +185,7 @@ static int enter_answer(lua_State *L, void *owner) {
   hop_push_function(L, &answering->c, TRANSLATE_TEXTS);
   push_shared_hop(L, &answering->c); /* texts hop */
   text->len = 0;
-  text_form_put_text(text, answering->answer.text);
+  text_list_put_string(text, answering->answer.text);
   api_json_push_raw(L, buf_view(text)); /* texts hop text */
   luaL_checkstack(L, TEXT_ANSWER_VALUES_MAX, NULL);
   for (size_t i = 0; i < form->values.count; i++) {

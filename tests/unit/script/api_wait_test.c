@@ -42,7 +42,7 @@ static bool tells(void (*serve)(struct mock_peer *p), const void *script, const 
 static const struct mock_script small = {
     .status = 201, .headers = "X-One: 1\r\nx-two: a\r\nX-Two: b\r\n", .text = "{\"ok\":true}"};
 
-TEST(sleep_waits) {
+TIMED(sleep_waits) {
   CHECK(tells(mock_serve, &small, "local t = gw.now_ms() gw.sleep(30) return tell(tostring(gw.now_ms() - t >= 25))",
               "true"));
   CHECK(
@@ -57,7 +57,7 @@ TEST(sleep_waits) {
               "cannot wait inside a callback"));
 }
 
-TEST(fetch_fetches) {
+TIMED(fetch_fetches) {
   CHECK(tells(mock_serve, &small,
               "local a, why = gw.fetch('svc', { path = '/x?y=1', body = 'b', headers = { ['x-h'] = 'v' } })\n"
               "return tell(a.status, a.body, a.headers['x-one'], a.headers['x-two'], tostring(why))",
@@ -70,7 +70,7 @@ TEST(fetch_fetches) {
       "402"));
 }
 
-TEST(fetch_refuses_what_it_must_not_send) {
+TIMED(fetch_refuses_what_it_must_not_send) {
   static const struct {
     const char *call, *part;
   } rows[] = {
@@ -97,7 +97,7 @@ TEST(fetch_refuses_what_it_must_not_send) {
 }
 
 /* The key is on the wire, below the base URL's path, and nowhere that a script can see. */
-TEST(the_upstreams_key_is_added_outside_lua) {
+TIMED(the_upstreams_key_is_added_outside_lua) {
   struct stage s;
   stage_init(&s);
   struct mock *m = mock_start(mock_serve, &small);
@@ -127,7 +127,7 @@ static void serve_flood(struct mock_peer *p) {
   for (int i = 0; i < 8 && mock_send(p, megabyte, sizeof megabyte); i++) {}
 }
 
-TEST(fetch_gives_errors_as_values) {
+TIMED(fetch_gives_errors_as_values) {
   CHECK(tells(mock_silence, NULL, "local a, why = gw.fetch('svc', { timeout_ms = 20 }) return tell(tostring(a), why)",
               "nil|no answer within timeout_ms"));
   CHECK(tells(mock_slam, NULL,
@@ -142,7 +142,7 @@ TEST(fetch_gives_errors_as_values) {
 }
 
 /* Past the hook's own limit the call raises, and the request goes on without the policy. */
-TEST(all_waits_together_are_limited) {
+TIMED(all_waits_together_are_limited) {
   CHECK(tells(mock_silence, NULL, "local fine, why = pcall(gw.fetch, 'svc', {}) return tell(tostring(fine), why)",
               "false|waited longer than 100 ms in all"));
   CHECK(tells(mock_silence, NULL,
@@ -154,7 +154,7 @@ TEST(all_waits_together_are_limited) {
 }
 
 /* While one request waits others are served, and each resumes with its own handle. */
-TEST(waiting_requests_do_not_hold_others) {
+TIMED(waiting_requests_do_not_hold_others) {
   struct stage s;
   stage_init(&s);
   stage_open(&s,
@@ -188,7 +188,7 @@ TEST(waiting_requests_do_not_hold_others) {
 }
 
 /* The client leaves while its policy sleeps or fetches: nothing of it runs on, nothing is kept. */
-TEST(a_client_that_leaves_ends_the_wait) {
+TIMED(a_client_that_leaves_ends_the_wait) {
   struct stage s;
   stage_init(&s);
   struct mock *m = mock_start(mock_silence, NULL);
@@ -219,7 +219,7 @@ TEST(a_client_that_leaves_ends_the_wait) {
 }
 
 /* A new generation comes while a request of the old one waits: it ends on the old one, which is freed after it. */
-TEST(a_request_finishes_on_its_generation) {
+TIMED(a_request_finishes_on_its_generation) {
   struct stage s;
   stage_init(&s);
   stage_open(&s, POLICY("gw.sleep(60) return gw.refuse(418, 'old')"), 9);
@@ -244,7 +244,7 @@ TEST(a_request_finishes_on_its_generation) {
   stage_done(&s);
 }
 
-TEST(retry_may_wait_too) {
+TIMED(retry_may_wait_too) {
   static const struct mock_script busy = {.status = 503, .text = "{\"error\":{\"message\":\"busy\"}}"};
   struct stage s;
   stage_init(&s);

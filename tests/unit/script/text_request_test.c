@@ -3,6 +3,7 @@
 #include "script/translation/text_request.h"
 
 #include "stage.h"
+#include "text_forms.h"
 
 #define CHAT_FORM                                                                                                      \
   "list = 'messages', content = 'content', roles = { system = 'system', user = 'user', assistant = 'assistant' }, "    \
@@ -10,21 +11,13 @@
   "user = '{\"content\":%s,\"role\":\"user\"}', assistant = '{\"content\":%s,\"role\":\"assistant\"}'"
 #define PARTS_FORM                                                                                                     \
   "list = 'turns', content = 'p', roles = { user = 'U', assistant = 'A' }, system_key = 'sys', system = '[%s]', "      \
-  "user = 'u(%s)', assistant = 'a(%s)', user_parts = 'uu(%s)', assistant_parts = 'aa(%s)', part = '<%s>'"
+  "user = 'u(%s)', assistant = 'a(%s)', user_parts = 'uu(%s)', assistant_parts = 'aa(%s)', part = '<%s>', joins = "    \
+  "true"
 
 static struct text_form chat, parts;
 
-static lua_State *words; /* holds on to those of the forms */
-
-__attribute__((destructor)) static void close_words(void) {
-  if (words != NULL) lua_close(words);
-}
-
 static void read_form(const char *text, struct text_form *form) {
-  if (words == NULL) words = luaL_newstate();
-  lua_State *L = words;
-  must(luaL_dostring(L, text) == LUA_OK);
-  text_form_read(L, lua_gettop(L), form);
+  must(text_form_of(text, form));
 }
 
 static void read_forms(void) {
@@ -62,8 +55,10 @@ static void done(struct one *o) {
 static bool learn_and_write(struct one *o, const char *made) {
   struct buf text = padded(made), store = {0};
   struct text_frame frame = {.asked = LUA_NOREF};
-  bool fit = text_request_learn(&o->split, buf_view(&text), &frame, &store);
-  if (fit) text_request_write(&o->split, &frame, &o->out);
+  o->sample.len = 0;
+  text_request_sample(&o->split, &o->sample);
+  bool fit = text_request_learn(&o->split, buf_view(&o->sample), buf_view(&text), &frame, &store);
+  if (fit) fit = text_request_write(&o->split, &frame, &o->out);
   buf_done(&text);
   buf_done(&store);
   return fit;
@@ -78,9 +73,9 @@ TEST(a_body_is_taken_apart_and_put_together) {
   text_request_sample(&o.split, &o.sample);
   CHECK_SLICE(
       buf_view(&o.sample),
-      "{\"a\":1,\"messages\":[{\"content\":\"moon5\",\"role\":\"system\"},{\"content\":\"moon0\",\"role\":\"user\"},"
-      "{\"content\":\"moon1\",\"role\":\"assistant\"},{\"content\":\"moon2\",\"role\":\"user\"}],\"b\":2}");
-  CHECK(learn_and_write(&o, "{\"k\":7,\"sys\":[\"moon5\"],\"turns\":[u(\"moon0\"),a(\"moon1\"),u(\"moon2\")]}") ==
+      "{\"a\":1,\"messages\":[{\"content\":\"moons.\",\"role\":\"system\"},{\"content\":\"moon00\",\"role\":\"user\"},"
+      "{\"content\":\"moon01\",\"role\":\"assistant\"},{\"content\":\"moon02\",\"role\":\"user\"}],\"b\":2}");
+  CHECK(learn_and_write(&o, "{\"k\":7,\"sys\":[\"moons.\"],\"turns\":[u(\"moon00\"),a(\"moon01\"),u(\"moon02\")]}") ==
         false); /* what a form writes must be JSON */
   done(&o);
 }
@@ -89,31 +84,31 @@ TEST(both_places_in_both_orders) {
   static const char *const forms[] = {
       "return { list = 'l', content = 'c', roles = { user = 'u', assistant = 'a' }, system_key = 's', "
       "system = '[%s]', user = '{\"u\":%s}', assistant = '{\"a\":%s}', user_parts = '{\"us\":[%s]}', "
-      "assistant_parts = '{\"as\":[%s]}', part = '[%s]' }"};
+      "assistant_parts = '{\"as\":[%s]}', part = '[%s]', joins = true }"};
   static const struct {
     const char *made, *expected;
   } rows[] = {
-      {"{\"s\":[\"moon5\"],\"x\":1,\"l\":[{\"us\":[[\"moon0\"],[\"moon1\"]]},{\"as\":[[\"moon2\"],[\"moon3\"]]},"
-       "{\"u\":\"moon4\"}],\"y\":2}",
+      {"{\"s\":[\"moons.\"],\"x\":1,\"l\":[{\"us\":[[\"moon00\"],[\"moon01\"]]},{\"a\":\"moon02\"},"
+       "{\"u\":\"moon03\"}],\"y\":2}",
        "{\"s\":[\"S\"],\"x\":1,\"l\":[{\"us\":[[\"A\"],[\"B\"]]},{\"a\":\"C\"},{\"u\":\"D\"}],\"y\":2}"},
-      {"{\"l\":[{\"us\":[[\"moon0\"],[\"moon1\"]]},{\"as\":[[\"moon2\"],[\"moon3\"]]},{\"u\":\"moon4\"}],"
-       "\"s\":[\"moon5\"]}",
+      {"{\"l\":[{\"us\":[[\"moon00\"],[\"moon01\"]]},{\"a\":\"moon02\"},{\"u\":\"moon03\"}],"
+       "\"s\":[\"moons.\"]}",
        "{\"l\":[{\"us\":[[\"A\"],[\"B\"]]},{\"a\":\"C\"},{\"u\":\"D\"}],\"s\":[\"S\"]}"},
-      {"{\"l\":[{\"first\":0},{\"us\":[[\"moon0\"],[\"moon1\"]]},{\"as\":[[\"moon2\"],[\"moon3\"]]},{\"u\":\"moon4\"}],"
-       "\"s\":[\"moon5\"]}",
+      {"{\"l\":[{\"first\":0},{\"us\":[[\"moon00\"],[\"moon01\"]]},{\"a\":\"moon02\"},{\"u\":\"moon03\"}],"
+       "\"s\":[\"moons.\"]}",
        "{\"l\":[{\"first\":0},{\"us\":[[\"A\"],[\"B\"]]},{\"a\":\"C\"},{\"u\":\"D\"}],\"s\":[\"S\"]}"},
-      {"{\"l\":[{\"us\":[[\"moon0\"],[\"moon1\"]]},{\"as\":[[\"moon2\"],[\"moon3\"]]},{\"u\":\"moon4\"},{\"last\":0}],"
-       "\"s\":[\"moon5\"]}",
+      {"{\"l\":[{\"us\":[[\"moon00\"],[\"moon01\"]]},{\"a\":\"moon02\"},{\"u\":\"moon03\"},{\"last\":0}],"
+       "\"s\":[\"moons.\"]}",
        NULL},
-      {"{\"l\":[{\"us\":[[\"moon0\"],[\"moon1\"]]},{\"as\":[[\"moon2\"],[\"moon3\"]]},{\"u\":\"moon4\"}],"
-       "\"s\":[\"moon5\",\"more\"]}",
+      {"{\"l\":[{\"us\":[[\"moon00\"],[\"moon01\"]]},{\"a\":\"moon02\"},{\"u\":\"moon03\"}],"
+       "\"s\":[\"moons.\",\"more\"]}",
        NULL},
-      {"{\"l\":[{\"us\":[[\"moon0\"],[\"moon1\"]]},{\"as\":[[\"moon2\"],[\"moon3\"]]},{\"u\":\"moon4\"}]}", NULL},
-      {"{\"l\":[{\"us\":[[\"moon1\"],[\"moon0\"]]},{\"as\":[[\"moon2\"],[\"moon3\"]]},{\"u\":\"moon4\"}],"
-       "\"s\":[\"moon5\"]}",
+      {"{\"l\":[{\"us\":[[\"moon00\"],[\"moon01\"]]},{\"a\":\"moon02\"},{\"u\":\"moon03\"}]}", NULL},
+      {"{\"l\":[{\"us\":[[\"moon01\"],[\"moon00\"]]},{\"a\":\"moon02\"},{\"u\":\"moon03\"}],"
+       "\"s\":[\"moons.\"]}",
        NULL},
-      {"{\"s\":[\"moon5\"]}", NULL},
-      {"{\"l\":\"moon0\",\"s\":[\"moon5\"]}", NULL},
+      {"{\"s\":[\"moons.\"]}", NULL},
+      {"{\"l\":\"moon00\",\"s\":[\"moons.\"]}", NULL},
       {"not JSON", NULL},
   };
   struct text_form to;
@@ -137,7 +132,9 @@ TEST(what_only_lua_may_judge) {
       "{\"messages\":[" TURN("user", "x") "," TURN("system", "y") "]}",
       "{\"messages\":[" TURN("user", "") "]}",
       "{\"messages\":[" TURN("user", " \\n\\t\\r\\f ") "]}",
-      "{\"messages\":[" TURN("user", " \\u0020x") "]}",
+      "{\"messages\":[" TURN("user", " \\u0020\\u000a\\u000D") "]}",
+      "{\"messages\":[" TURN("system", "\\u0078-a") "," TURN("user", "x") "]}",
+      "{\"messages\":[" TURN("system", "x\\u002da") "," TURN("user", "x") "]}",
       "{\"messages\":[" TURN("system", " ") "," TURN("user", "x") "]}",
       "{\"messages\":[" TURN("system", "x-a") "," TURN("user", "x") "]}",
       "{\"a\":1}",
@@ -145,6 +142,108 @@ TEST(what_only_lua_may_judge) {
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     struct one o;
     bool was_split = split(&o, others[i]);
+    if (was_split) fprintf(stderr, "%s\n", others[i]);
+    CHECK(!was_split);
+    done(&o);
+  }
+}
+
+/* ---- calls and results ---- */
+
+static bool split_between(struct one *o, const char *from, const char *to, const char *list) {
+  static struct text_form forms[2];
+  must(text_form_of(from, &forms[0]) && text_form_of(to, &forms[1]));
+  *o = (struct one){.body = {0}};
+  buf_text(&o->body, "{\"l\":[");
+  buf_text(&o->body, list);
+  buf_text(&o->body, "]}");
+  o->ask = (struct text_ask){.from = &forms[0], .to = &forms[1], .body = buf_view(&o->body), .to_dialect = 1};
+  return text_request_split(&o->split, &o->ask);
+}
+
+#define SAID(role, text) "{\"role\":\"" role "\",\"c\":\"" text "\"}"
+#define CALL(id, name) "{\"id\":\"" id "\",\"fn\":{\"name\":\"" name "\"}}"
+#define CALLS(calls) "{\"role\":\"a\",\"calls\":[" calls "]}"
+#define RESULT(id, text) "{\"role\":\"r\",\"of\":\"" id "\",\"c\":\"" text "\"}"
+#define LONG_WORD "moon_moon-moon_moon-moon_moon-moon_moon-moon_moon-moon_moon-1234"
+#define ID_40 "moon_moon-moon_moon-moon_moon-moon_moon-"
+
+/* The sample has a call beside a text and one alone, two at once, an empty result, the longest id and name. */
+TEST(a_sample_of_an_agent) {
+  struct one o;
+  CHECK(split_between(&o, BESIDE_FORM, KEYED_FORM, SAID("u", "q") "," CALLS(CALL("1", "f")) "," RESULT("1", "x")));
+  text_request_sample(&o.split, &o.sample);
+  CHECK_SLICE(
+      buf_view(&o.sample),
+      "{\"l\":[{\"c\":\"moon00\",\"role\":\"u\"},{\"c\":\"moon01\",\"calls\":[{\"fn\":{\"args\":"
+      "\"{\\\"moon\\\":1}\",\"name\":\"" LONG_WORD "\"},\"id\":\"" ID_40 "\",\"type\":\"f\"},{\"fn\":{\"args\":"
+      "\"{\\\"moon\\\":1}\",\"name\":\"moon\"},\"id\":\"moon_m\",\"type\":\"f\"}],\"role\":\"a\"},"
+      "{\"c\":\"moon02\",\"of\":\"" ID_40 "\",\"role\":\"r\"},{\"c\":\"\",\"of\":\"moon_m\",\"role\":\"r\"},"
+      "{\"calls\":[{\"fn\":{\"args\":\"{\\\"moon\\\":1}\",\"name\":\"moon\"},\"id\":\"moon_mo\",\"type\":\"f\"}],"
+      "\"role\":\"a\"},{\"c\":\"moon03\",\"of\":\"moon_mo\",\"role\":\"r\"},"
+      "{\"c\":\"moon04\",\"role\":\"a\"},{\"c\":\"moon05\",\"role\":\"u\"}]}");
+  done(&o);
+}
+
+#define ARGS(id, name) "{\"call\":{\"args\":{\"moon\":1},\"id\":\"" id "\",\"name\":\"" name "\"}}"
+#define FIRST(id, name) "{\"call\":{\"args\":{\"moon\":1},\"id\":\"" id "\",\"name\":\"" name "\"},\"first\":1}"
+#define OUT(id, name, text) "{\"res\":{\"id\":\"" id "\",\"name\":\"" name "\",\"r\":{\"output\":\"" text "\"}}}"
+#define MADE(one, other)                                                                                               \
+  "{\"l\":[{\"c\":[{\"text\":\"moon00\"}],\"role\":\"u\"},{\"c\":[{\"text\":\"moon01\"}," one                          \
+  "," ARGS("moon_m", "moon") "],\"role\":\"a\"},{\"c\":[" OUT(ID_40, LONG_WORD, "moon02") "," OUT(                     \
+      "moon_m", "moon", "") "],"                                                                                       \
+                            "\"role\":\"u\"},{\"c\":[" other "],\"role\":\"a\"},{\"c\":[" OUT(                         \
+                                "moon_mo", "moon",                                                                     \
+                                "moon03") "],\"role\":\"u\"},{\"c\":[{\"text\":\"moon04\"}],"                          \
+                                          "\"role\":\"a\"},{\"c\":[{\"text\":\"moon05\"}],\"role\":\"u\"}]}"
+
+/* Results follow the order of their calls, and have their names; of an id that comes twice the later call is meant. */
+TEST(the_way_is_seen_in_the_sample) {
+  static const struct {
+    const char *made, *after;
+  } rows[] = {
+      {MADE(ARGS(ID_40, LONG_WORD), ARGS("moon_mo", "moon")), ""},
+      {MADE(FIRST(ID_40, LONG_WORD), FIRST("moon_mo", "moon")), ",\"first\":1"},
+      {MADE(FIRST(ID_40, LONG_WORD), ARGS("moon_mo", "moon")), NULL},
+      {MADE(ARGS("short", LONG_WORD), ARGS("moon_mo", "moon")), NULL},
+      {MADE(ARGS(ID_40, "short"), ARGS("moon_mo", "moon")), NULL},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct one o;
+    struct buf expected = {0};
+    CHECK(split_between(&o, BESIDE_FORM, KEYED_FORM,
+                        SAID("u", "q") "," CALLS(CALL("1", "f")) "," RESULT("1", "a") "," CALLS(
+                            CALL("1", "g") "," CALL("2", "h")) "," RESULT("2", "c") "," RESULT("1", "b")));
+    CHECK_INT(learn_and_write(&o, rows[i].made), rows[i].after != NULL);
+    if (rows[i].after != NULL) {
+      buf_fill(&expected,
+               "{\"l\":[{\"c\":[{\"text\":\"q\"}],\"role\":\"u\"},"
+               "{\"c\":[{\"call\":{\"args\":{},\"id\":\"1\",\"name\":\"f\"}%s}],\"role\":\"a\"},"
+               "{\"c\":[" OUT("1", "f", "a") "],\"role\":\"u\"},"
+                                             "{\"c\":[{\"call\":{\"args\":{},\"id\":\"1\",\"name\":\"g\"}%s},"
+                                             "{\"call\":{\"args\":{},\"id\":\"2\",\"name\":\"h\"}}],\"role\":\"a\"},"
+                                             "{\"c\":[" OUT("1", "g", "b") "," OUT("2", "h", "c") "],\"role\":\"u\"}]}",
+               rows[i].after, rows[i].after);
+      buf_byte(&expected, '\0');
+      CHECK_SLICE(buf_view(&o.out), expected.ptr);
+    }
+    buf_done(&expected);
+    done(&o);
+  }
+}
+
+TEST(what_only_lua_may_judge_of_an_agent) {
+  static const char *const others[] = {
+      CALLS(CALL("1", "f")) "," RESULT("1", "x"),
+      SAID("u", "q") "," RESULT("1", "x"),
+      SAID("u", "q") "," CALLS(CALL("1", "f")) "," SAID("u", "w") "," RESULT("1", "x"),
+      SAID("u", "q") "," CALLS(CALL("1", "f")) "," RESULT("2", "x"),
+      SAID("u", "q") "," CALLS(CALL("1", "f")) "," RESULT("1", " "),
+      SAID("u", "q") "," CALLS("{\"id\":\"1\",\"fn\":{\"name\":\"f\",\"args\":\" \"}}"),
+  };
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    struct one o;
+    bool was_split = split_between(&o, BESIDE_FORM, KEYED_FORM, others[i]);
     if (was_split) fprintf(stderr, "%s\n", others[i]);
     CHECK(!was_split);
     done(&o);
@@ -163,6 +262,10 @@ static struct slice key_of(const char *body, bool stream, struct buf *room) {
   return buf_view(room);
 }
 
+#define SAID_USE(id, more)                                                                                             \
+  "{\"role\":\"u\",\"c\":\"q\"},{\"role\":\"a\",\"c\":[{\"type\":\"use\",\"id\":\"" id "\",\"name\":\"f\"}]},"         \
+  "{\"role\":\"u\",\"c\":[{\"type\":\"res\",\"of\":\"" id "\",\"c\":\"x\"" more "}]}"
+
 TEST(a_key_is_all_but_the_texts) {
   struct buf a = {0}, b = {0};
   struct slice first = key_of("{\"messages\":[" TURN("user", "one") "],\"t\":1}", false, &a);
@@ -172,6 +275,23 @@ TEST(a_key_is_all_but_the_texts) {
   CHECK(!slice_eq(first, key_of("{\"messages\":[" TURN("user", "a") "," TURN("user", "b") "],\"t\":1}", false, &b)));
   CHECK(
       !slice_eq(first, key_of("{\"messages\":[" TURN("user", "a") "," TURN("assistant", "b") "],\"t\":1}", false, &b)));
+  /* Longer ids, errors, turns of many texts: whether a provider takes them is seen in a sample of their own. */
+  static const char *const agents[] = {
+      "{\"role\":\"u\",\"c\":\"q\"}",
+      SAID_USE("1", ""),
+      SAID_USE("12345678901234567890123456789012345678901", ""),
+      SAID_USE("1", ",\"bad\":true"),
+      SAID_USE("1", "") ",{\"role\":\"u\",\"c\":[{\"type\":\"t\",\"text\":\"a\"},{\"type\":\"t\",\"text\":\"b\"}]}",
+  };
+  struct buf keys[5] = {{0}};
+  for (size_t i = 0; i < 5; i++) {
+    struct one o;
+    CHECK(split_between(&o, TYPED_FORM, BESIDE_FORM, agents[i]));
+    buf_slice(&keys[i], buf_view(&o.split.key));
+    for (size_t k = 0; k < i; k++) CHECK(!slice_eq(buf_view(&keys[i]), buf_view(&keys[k])));
+    done(&o);
+  }
+  for (size_t i = 0; i < 5; i++) buf_done(&keys[i]);
   buf_done(&a);
   buf_done(&b);
 }
@@ -185,7 +305,7 @@ TEST(texts_are_written_as_the_encoder_writes_them) {
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct buf raw = padded(rows[i].raw), out = {0};
-    text_form_put_text(&out, buf_view(&raw));
+    text_list_put_string(&out, buf_view(&raw));
     CHECK_SLICE(buf_view(&out), rows[i].expected);
     buf_done(&raw);
     buf_done(&out);
@@ -218,6 +338,26 @@ TEST(frames_push_each_other_out) {
   text_frame_drop(held, NULL);
 }
 
+TEST(frames_are_not_kept_beyond_their_bytes) {
+  enum { MANY = 100 };
+  struct text_frames frames = {0};
+  struct buf made = {0};
+  unsigned found = 0;
+  while (made.len < TEXT_FRAME_MAX_BYTES) buf_text(&made, "0123456789abcdef");
+  for (int i = 0; i < MANY; i++) {
+    struct text_frame like = {
+        .key = slice_of((const char *)&i, sizeof i), .is_fit = true, .asked = LUA_NOREF, .made = buf_view(&made)};
+    CHECK(text_frames_add(&frames, NULL, &like) != NULL);
+    CHECK(text_frames_find(&frames, like.key) != NULL);
+    CHECK(frames.bytes <= TEXT_FRAMES_MAX_BYTES);
+  }
+  for (int i = 0; i < MANY; i++) found += text_frames_find(&frames, slice_of((const char *)&i, sizeof i)) != NULL;
+  CHECK(found > 0 && found < TEXT_FRAMES_MAX_BYTES / TEXT_FRAME_MAX_BYTES);
+  text_frames_done(&frames, NULL);
+  CHECK_INT(frames.bytes, 0);
+  buf_done(&made);
+}
+
 /* ---- in the gate ---- */
 
 #define MESSAGES_ANSWER                                                                                                \
@@ -241,6 +381,12 @@ static void count_frames(const struct script *s, unsigned *fit, unsigned *unfit)
   }
 }
 
+#define AGENT                                                                                                          \
+  ",{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"1\",\"type\":\"function\",\"function\":{\"name\":\"a\","         \
+  "\"arguments\":"                                                                                                     \
+  "\"{}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"1\",\"content\":\"x\"}"
+#define TOOL(name) "{\"type\":\"function\",\"function\":{\"name\":\"" name "\"}}"
+
 TEST(a_frame_is_learnt_once) {
   static const struct {
     const char *body;
@@ -263,6 +409,11 @@ TEST(a_frame_is_learnt_once) {
       {"{\"model\":\"b/two\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\",\"name\":\"n\"}],\"seed\":1}", 200, 3,
        1},
       {"{\"model\":\"b/two\",\"messages\":[" TURN("user", "hi") "],\"seed\":1,\"stream\":false}", 200, 4, 1},
+      /* Names that the provider does not take are sent as others, which may be those that were called before. */
+      {"{\"model\":\"b/two\",\"messages\":[" TURN("user", "hi") AGENT "],\"tools\":[" TOOL("a") "]}", 200, 5, 1},
+      {"{\"model\":\"b/two\",\"messages\":[" TURN("user", "ho") AGENT AGENT "],\"tools\":[" TOOL("a") "]}", 200, 5, 1},
+      {"{\"model\":\"b/two\",\"messages\":[" TURN("user", "hi") AGENT "],\"tools\":[" TOOL("a.b") "]}", 200, 5, 2},
+      {"{\"model\":\"b/two\",\"messages\":[" TURN("user", "hi") "],\"tools\":[" TOOL("a.b") "]}", 200, 6, 2},
   };
   struct stage s;
   unsigned fit, unfit;
