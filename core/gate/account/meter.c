@@ -12,6 +12,7 @@
 #include "gate/attempt/target.h"
 #include "gate/health/key_state.h"
 #include "gate/health/provider_state.h"
+#include "gate/keeping/keeping.h"
 
 enum { ROUTES_MAX = 512, SCRIPT_COUNTERS_MAX = 256 };
 
@@ -157,6 +158,9 @@ enum metric_id {
   M_QUEUE_WAIT,
   M_PLACES,
   M_BODIES,
+  M_KEPT_BYTES,
+  M_KEPT_ANSWERS,
+  M_KEPT_EVICTED,
   M_COUNT
 };
 
@@ -226,7 +230,7 @@ static const struct metric metrics[M_COUNT] = {
                   "Second attempts beside slow ones, of routes that had any: won (delivered), lost (the first attempt "
                   "was), failed (neither was); and denied: not sent, because hedge.max_extra was used up."},
     [M_COALESCED] = {"moongate_coalesced_total", "counter", "",
-                     "Requests that waited for the answer of an identical one instead of asking a provider."},
+                     "Requests that began to wait for the answer of an identical one, instead of asking a provider."},
     [M_DISCONNECTS] =
         {"moongate_disconnects_total", "counter", "end",
          "Requests whose client left after an attempt had begun, by what became of it: cancelled; drained "
@@ -245,6 +249,11 @@ static const struct metric metrics[M_COUNT] = {
                   "Requests (of the process, a team) and attempts (at a provider) that count against a cap now."},
     [M_BODIES] = {"moongate_bodies_bytes", "gauge", "scope, name",
                   "Bodies that are held for a team or at a provider, against their `memory`."},
+    [M_KEPT_BYTES] = {"moongate_kept_bytes", "gauge", "",
+                      "Memory of the answers that are kept for Responses clients (limits.kept_answers)."},
+    [M_KEPT_ANSWERS] = {"moongate_kept_answers", "gauge", "", "These answers."},
+    [M_KEPT_EVICTED] = {"moongate_kept_evicted_total", "counter", "",
+                        "Of them: dropped before their time, for want of room."},
 };
 
 static void head(struct buf *out, enum metric_id id) {
@@ -560,6 +569,17 @@ static void admission_text(struct buf *out) {
   }
 }
 
+static void kept_text(struct buf *out) {
+  struct kept_figures f;
+  keeping_read_figures(&f);
+  head(out, M_KEPT_BYTES);
+  buf_fill(out, "moongate_kept_bytes %llu\n", (unsigned long long)f.bytes);
+  head(out, M_KEPT_ANSWERS);
+  buf_fill(out, "moongate_kept_answers %llu\n", (unsigned long long)f.answers);
+  head(out, M_KEPT_EVICTED);
+  buf_fill(out, "moongate_kept_evicted_total %llu\n", (unsigned long long)f.evicted);
+}
+
 void meter_write(struct buf *out) {
   head(out, M_BUILD);
   buf_fill(out, "moongate_build_info{version=\"%s\"} 1\n", MOONGATE_VERSION);
@@ -604,6 +624,7 @@ void meter_write(struct buf *out) {
   each_route(out, route_hedges);
   disconnects_text(out);
   admission_text(out);
+  kept_text(out);
 }
 
 void meter_reference(struct buf *out) {

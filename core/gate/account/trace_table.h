@@ -63,7 +63,9 @@ FIELD("cache_write_tokens", "integer", buf_u64(out, r->usage.cache_write_tokens 
       "Of input_tokens: written to the provider's prompt cache.")
 FIELD("reasoning_tokens", "integer", buf_u64(out, r->usage.reasoning_tokens), "Of output_tokens.")
 FIELD("usage_source", "text", put_word(out, usage_source_name(r->usage.source)),
-      "`provider`, `estimated` (the provider did not tell, or the answer broke off), `none`.")
+      "`provider`, `estimated` (the provider had all of the request, and did not tell, or not all: what is booked then"
+      " is said in [prices](../how-to/prices.md#what-nobody-tells)), `none` (nothing is owed: refused, or never sent"
+      " whole).")
 FIELD("cost_pico_usd", "integer", buf_i64(out, r->cost_pico_usd), "cost_usd as an integer, 10^-12 dollars.")
 FIELD(
     "price_date", "text or null", put_name(out, final && final->target->price ? final->target->price->date : ""),
@@ -75,12 +77,11 @@ FIELD("skipped", "list", put_skips(out, r->skips),
       " request asks it, `keys_benched`, `checks_fail`), `left_ms` (until it may be tried again; 0: not known).")
 FIELD(
     "attempts", "list", put_attempts(out, r),
-    "One entry an attempt, in order: `n`, `provider`, `model`, `key` (its reference), `status`, `class` (failures"
-    " in errors.md), `error`, `waited_ms` (before it, after the one before), `connect_ms`, `send_ms`, `wait_ms` (to "
-    "the answer's head), `first_token_ms`, "
-    "`total_ms`, `reused` (connection), `resent` (a kept connection was lost after the request was on it: it was sent "
-    "again on a new one, and the provider may have seen both), `probe` (true: the one request that asked an ejected "
-    "target or a benched key"
-    " again; else absent), `hedge` (true: sent beside the one before, which was slow to begin; else absent), "
+    "One entry an attempt, in order: `n` (the provider was told `REQUEST_ID-n` in `x-client-request-id`), `provider`,"
+    " `model`, `key` (its reference), `status`, `class` (failures in errors.md), `error`, `waited_ms` (before it,"
+    " after the one before), `connect_ms`, `send_ms`, `wait_ms` (to the answer's head), `first_token_ms`, `total_ms`,"
+    " `reused` (connection), `resent` (a kept connection was lost after the request was on it: it was sent"
+    " again on a new one, and the provider may have seen both), `probe` (true: the one request that asked an ejected"
+    " target or a benched key again; else absent), `hedge` (true: sent beside the one before, which was slow to begin; else absent), "
     "`recovered` (true: it went on with an answer that had broken off; else absent), `provider_request_id`, "
     "`input_tokens`, `output_tokens`, `usage_source`, `cost_pico_usd`.")

@@ -32,6 +32,7 @@ struct play {
   uint64_t deltas_out;        /* of all blocks */
   uint64_t body_bytes;        /* written of a stream, and of what drips */
   struct buf drip;            /* the body that drips */
+  struct buf marks;           /* of a stream that is made ahead of what goes out: struct mark, in order */
   uint64_t arrived_ns, due_ns, pinged_ns;
   int64_t received_ms;
   unsigned status;  /* of the head written; 0 before */
@@ -39,6 +40,11 @@ struct play {
   uint8_t phase;    /* enum phase */
   bool stream, models, embeds;
   bool head_out, blocked, middle_passed;
+};
+
+/* So many bytes of the body hold so many tokens. */
+struct mark {
+  uint64_t bytes, tokens;
 };
 
 /* ---- reading the request */
@@ -305,6 +311,16 @@ static void put_step(struct play *p) {
     sim_faults_spoil(&p->steer, true, out, from);
 }
 
+/* Tokens of all steps of a stream that are behind it. */
+static uint64_t streamed_tokens(const struct play *p) {
+  if (p->step.kind == SIM_STEP_FINISH || p->step.kind == SIM_STEP_END) return p->answer.output_tokens;
+  uint64_t tokens = 0;
+  for (unsigned i = 0; i < p->step.block; i++) tokens += p->answer.blocks[i].words;
+  if (p->step.kind == SIM_STEP_DELTA || p->step.kind == SIM_STEP_CLOSE)
+    tokens += sim_block_tokens(&p->answer.blocks[p->step.block], p->step.from);
+  return tokens;
+}
+
 /* Writes all that is due, in one piece. */
 static void stream_on(struct play *p) {
   struct buf *out = &p->worker->out;
@@ -325,6 +341,10 @@ static void stream_on(struct play *p) {
     put_step(p);
     bool last = p->step.kind == SIM_STEP_END;
     next_step(p);
+    if (drips || p->steer.cut_at != SIM_UNSET) {
+      struct mark mark = {p->body_bytes + out->len, streamed_tokens(p)};
+      buf_append(&p->marks, (const char *)&mark, sizeof mark);
+    }
     if (last) break;
     if (out->len >= BATCH_BYTES && !drips && !flush(p)) return;
   }
@@ -459,17 +479,26 @@ static bool sent_all(const struct play *p, enum sim_end end) {
   return end == SIM_FINISHED && unspoiled && !s->no_usage && (!p->stream || p->step.kind == SIM_STEP_END);
 }
 
-/* Tokens of what was generated: all of a whole answer once its head is written, of a stream what was streamed. */
+/* Of a stream that broke off where its bytes were counted: a provider makes its answer as it sends it. */
+static uint64_t marked_tokens(const struct play *p) {
+  const struct mark *marks = (const struct mark *)(const void *)p->marks.ptr;
+  size_t count = p->marks.len / sizeof *marks;
+  while (count > 0 && marks[count - 1].bytes > p->body_bytes) count--;
+  return count > 0 ? marks[count - 1].tokens : 0;
+}
+
+/* As a provider bills that notices within moments that nobody reads: the prompt once it was taken to be worked on, and
+ * what was generated until then: of a stream what was streamed, all of a whole answer once its head is written. A
+ * process that dies before its answer's head bills nothing. */
 static void bill(const struct play *p, struct sim_record *record) {
-  if (p->status != 200 || p->refusal.status != 0 || p->models || made_nothing(p)) return;
+  bool died = p->status == 0 && (record->end == SIM_CUT || record->end == SIM_RESET);
+  if (p->refusal.status != 0 || p->models || made_nothing(p) || died) return;
   record->billed_input = p->answer.input_tokens;
-  record->billed_output = p->answer.output_tokens;
+  if (p->status == 0) return;
+  record->billed_output = !p->stream         ? p->answer.output_tokens
+                          : p->marks.len > 0 ? marked_tokens(p)
+                                             : streamed_tokens(p);
   record->answer_sent = sent_all(p, record->end);
-  if (!p->stream || p->step.kind == SIM_STEP_FINISH || p->step.kind == SIM_STEP_END) return;
-  record->billed_output = 0;
-  for (unsigned i = 0; i < p->step.block; i++) record->billed_output += p->answer.blocks[i].words;
-  if (p->step.kind == SIM_STEP_DELTA || p->step.kind == SIM_STEP_CLOSE)
-    record->billed_output += sim_block_tokens(&p->answer.blocks[p->step.block], p->step.from);
 }
 
 static void closed(void *owner, struct exchange *x, enum exchange_end why) {
@@ -489,6 +518,7 @@ static void closed(void *owner, struct exchange *x, enum exchange_end why) {
   bill(p, &record);
   timer_clear(&p->timer);
   buf_done(&p->drip);
+  buf_done(&p->marks);
   atomic_fetch_sub_explicit(&w->recorder.open, 1, memory_order_relaxed);
   sim_record_add(&w->recorder, &record);
   struct arena arena = p->arena;

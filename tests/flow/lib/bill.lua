@@ -1,5 +1,5 @@
--- bill: a simulated provider that writes down what it bills, and what that is in money. For cases that compare it with
--- the cost in traces.
+-- bill: a simulated provider that writes down what it bills, what that is in money, and whether a trace says the same,
+-- attempt by attempt: each goes out with an id of its own (x-client-request-id), which the simulator records.
 local http = require "http"
 local json = require "cjson"
 local loop = require "loop"
@@ -65,6 +65,33 @@ function Sim:records(count, seconds)
   return list
 end
 
+-- The calls that these records are of: lists of records by the attempt's id, in the order in which they came. What was
+-- sent again on another connection (`resent`) has the same id.
+function M.calls(records)
+  local calls = {}
+  for _, record in ipairs(records) do
+    for _, header in ipairs(record.headers) do
+      if header[1] == "x-client-request-id" then
+        calls[header[2]] = calls[header[2]] or {}
+        table.insert(calls[header[2]], record)
+      end
+    end
+  end
+  return calls
+end
+
+function M.call_id(trace, attempt) return ("%s-%d"):format(trace.request_id, attempt.n) end
+
+-- Whether all attempts of these traces are in `calls` that a provider must know of: their head came.
+function M.has_all(traces, calls)
+  for _, trace in ipairs(traces) do
+    for _, attempt in ipairs(trace.attempts) do
+      if attempt.status ~= 0 and not calls[M.call_id(trace, attempt)] then return false end
+    end
+  end
+  return true
+end
+
 -- What these records cost, in 10^-12 dollars.
 function M.due(...)
   local sum = 0
@@ -72,6 +99,66 @@ function M.due(...)
     sum = sum + (record.billed_input_tokens * M.input_usd + record.billed_output_tokens * M.output_usd) * 1000000
   end
   return sum
+end
+
+-- How far what is booked may lie above what was billed: the estimates err to that side.
+M.most_times = 2
+M.most_more = 400000000 -- 10^-12 dollars: the frame of a short answer, which is known by its length alone
+
+local function tokens_usd(input, output) return (input * M.input_usd + output * M.output_usd) * 1000000 end
+
+-- One attempt and the record of its call (nil: the provider knows of none). Returns what it was, or nil and what is
+-- wrong:
+--   free       billed nothing, booked nothing
+--   told       usage was delivered: booked to the pico-dollar
+--   estimated  an answer began, and its usage was not delivered: never below the bill, and within the bound above;
+--              the prompt at least where it was spoiled: then there was more that nobody could read
+--   unknown    sent whole, and no head of an answer came that a gateway can read: the prompt, whatever became of it
+function M.judge(attempt, record, spoiled)
+  local cost, due = attempt.cost_pico_usd, record and M.due(record) or 0
+  local input = record and record.billed_input_tokens or 0
+  local function wrong(what)
+    return nil, ("attempt %d (%s, status %d): %s: booked %d + %d tokens (%s), billed %d + %d, %s"):format(attempt.n,
+      attempt.class, attempt.status, what, attempt.input_tokens, attempt.output_tokens, attempt.usage_source, input,
+      record and record.billed_output_tokens or 0, record and record.answer_sent and "told" or "not told")
+  end
+  if attempt.usage_source == "none" then
+    if cost ~= 0 then return wrong "it costs without usage" end
+    if due ~= 0 then return wrong "billed, and not booked" end
+    return "free"
+  end
+  if cost ~= tokens_usd(attempt.input_tokens, attempt.output_tokens) then return wrong "not the cost of its tokens" end
+  if attempt.usage_source == "provider" then
+    if cost ~= due then return wrong "not what was told" end
+    return "told"
+  end
+  if record and record.answer_sent and attempt.class == "none" then return wrong "estimated, though told" end
+  if attempt.status == 0 then
+    if attempt.output_tokens ~= 0 then return wrong "an answer that nobody saw" end
+    if attempt.input_tokens < input then return wrong "less than the prompt" end
+    if record and attempt.input_tokens > record.body_bytes / 2 then return wrong "more than the prompt" end
+    return "unknown"
+  end
+  if spoiled and attempt.input_tokens < input then return wrong "less than the prompt" end
+  if cost < due and not spoiled then return wrong "less than was billed" end
+  if cost > due * M.most_times + M.most_more then return wrong "far more than was billed" end
+  return "estimated"
+end
+
+-- All attempts of a trace. calls: M.calls of every provider it may have asked. spoiled: see M.judge.
+-- each(kind, attempt, record) may be nil. Returns what is wrong, or nil.
+function M.compare(trace, calls, spoiled, each)
+  local sum = 0
+  for _, attempt in ipairs(trace.attempts) do
+    local records = calls[M.call_id(trace, attempt)] or {}
+    if #records > (attempt.resent and 2 or 1) then return ("attempt %d: %d calls"):format(attempt.n, #records) end
+    local record = records[#records] -- what was sent in vain before it was lost with its connection
+    local kind, fault = M.judge(attempt, record, spoiled)
+    if not kind then return fault end
+    if each then each(kind, attempt, record) end
+    sum = sum + attempt.cost_pico_usd
+  end
+  if sum ~= trace.cost_pico_usd then return "the record's cost is not the sum of its attempts'" end
 end
 
 return M
