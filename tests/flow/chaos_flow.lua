@@ -1,5 +1,6 @@
 -- A stream of 2 KB that is cut, or has one bit turned, at every one of its bytes; and a provider that is killed under
 -- load. Every request ends in exactly one complete answer or one well-formed error, with one trace record.
+local bill = require "bill"
 local flow = require "flow"
 local http = require "http"
 local proc = require "proc"
@@ -15,9 +16,11 @@ local function simulator(t, name)
   return process, { dialect = chat, url = "http://127.0.0.1:" .. port }
 end
 
--- One request; its verdict, or an error that names it.
-local function ask(t, gate, client, model, words)
+-- One request; its verdict, or an error that names it. turned: the byte of the answer that the provider spoils where
+-- its bytes are passed on as they are: the order of events is looked at with that bit turned back.
+local function ask(t, gate, client, model, words, turned)
   local conn = t:client(gate)
+  conn.watch.turned = turned
   assert(conn:send(talk.request(client, model, words, true, flow.client_key)))
   local answer, why = http.read_response(conn, 20 * t.seconds)
   conn:close()
@@ -65,7 +68,8 @@ for _, dialect in ipairs { chat, claude } do
             while at < bytes do
               local here = at
               at, asked = at + step, asked + 1
-              local verdict = ask(t, gate, client, "r", ("[[simulate %s %s=%d]]"):format(pace[dialect], fault, here))
+              local verdict = ask(t, gate, client, "r", ("[[simulate %s %s=%d]]"):format(pace[dialect], fault, here),
+                fault == "corrupt_at" and dialect == client and here or nil)
               ends[verdict] = ends[verdict] + 1
             end
           end)
@@ -83,6 +87,41 @@ for _, dialect in ipairs { chat, claude } do
     end
   end
 end
+
+-- What the gateway itself writes is a stream of the client's dialect, whatever becomes of the provider's: watch.lua
+-- looks at its order.
+flow.case("cut_at and corrupt_at in a stream of each dialect, for a client of each other one", { seconds = 240 },
+  function(t)
+    local sim = bill.start(t)
+    local config = { providers = {}, routes = {}, health = { eject = "0s", key_bench = "0s" },
+      retry_budget = { percent = 100, per_s = 100000 } }
+    for i, dialect in ipairs(talk.dialects) do
+      config.providers["p" .. i] = sim:provider(t, dialect)
+      config.routes["r" .. i] = { targets = { "p" .. i .. "/model-a" }, retry = { attempts = 1 } }
+    end
+    local gate = t:gateway(config)
+    local words = "thinking chunks=3 answer_bytes=60"
+    local list = {}
+    for i, dialect in ipairs(talk.dialects) do
+      local _, whole = ask(t, gate, dialect, "r" .. i, "[[simulate " .. words .. "]]")
+      for j, client in ipairs(talk.dialects) do
+        for at = j, i ~= j and #whole.body or 0, flow.slow > 1 and 601 or 397 do
+          for _, fault in ipairs { "cut_at", "corrupt_at" } do
+            list[#list + 1] = { client, "r" .. i, ("[[simulate %s %s=%d]]"):format(words, fault, at) }
+          end
+        end
+      end
+    end
+    local next_one = 1
+    beside(t, 8, function()
+      while list[next_one] do
+        local one = list[next_one]
+        next_one = next_one + 1
+        ask(t, gate, one[1], one[2], one[3])
+      end
+    end)
+    t:equal(#gate:traces(#list + #talk.dialects, 10 * t.seconds), #list + #talk.dialects, "trace records")
+  end)
 
 flow.case("kill -9 of a provider under load: no request without an end, and the other provider goes on", {
   seconds = 120 }, function(t)

@@ -14,12 +14,15 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import OpenAI from "openai";
 import { askedOf } from "./lib/native/asked.mjs";
+import { endOrder } from "./lib/order.mjs";
 import { startReport } from "./lib/report.mjs";
 import { simulated, startStage } from "./lib/stage.mjs";
 import * as wire from "./lib/wire.mjs";
 
 const [word = "", only] = process.argv.slice(2);
 const here = path.dirname(new URL(import.meta.url).pathname);
+// What the agents speak.
+const spoken = ["openai.chat", "openai.responses", "anthropic.messages", "gemini"];
 const to = only ? only.split(",") : wire.dialects;
 
 const turns = [
@@ -78,25 +81,14 @@ function startTask() {
 setTracingDisabled(true);
 
 const agents = {
-  async "openai agents"(stage, model, task, streamed) {
+  "openai agents": (stage, model, task, streamed) => runOpenAI(stage, model, task, streamed, {}),
+
+  // Its history stays with the server: each request holds what is new, and the id of the answer before.
+  async "openai agents, remembered"(stage, model, task, streamed) {
     const client = new OpenAI({ apiKey: stage.key, baseURL: `${stage.url}/v1`, maxRetries: 0 });
-    const agent = new Agent({
-      name: "archivist",
-      instructions,
-      model: new OpenAIResponsesModel(client, model),
-      tools: task.names.map((name) =>
-        agentTool({
-          name,
-          description: `${name} it`,
-          parameters: schemaOf(name),
-          strict: true,
-          execute: async (input) => task.execute(name, input),
-        }),
-      ),
-    });
-    const result = await run(agent, task.prompt, { maxTurns: 12, stream: streamed });
-    if (streamed) await result.completed;
-    return result.finalOutput;
+    const { id } = await client.responses.create({ model, input: "[[simulate text=ready]]" });
+    stage.clear();
+    return runOpenAI(stage, model, task, streamed, { previousResponseId: id });
   },
 
   async "anthropic tool runner"(stage, model, task, streamed) {
@@ -121,6 +113,27 @@ const agents = {
     return message.content.map((b) => b.text ?? "").join("");
   },
 };
+
+async function runOpenAI(stage, model, task, streamed, options) {
+  const client = new OpenAI({ apiKey: stage.key, baseURL: `${stage.url}/v1`, maxRetries: 0 });
+  const agent = new Agent({
+    name: "archivist",
+    instructions,
+    model: new OpenAIResponsesModel(client, model),
+    tools: task.names.map((name) =>
+      agentTool({
+        name,
+        description: `${name} it`,
+        parameters: schemaOf(name),
+        strict: true,
+        execute: async (input) => task.execute(name, input),
+      }),
+    ),
+  });
+  const result = await run(agent, task.prompt, { maxTurns: 12, stream: streamed, ...options });
+  if (streamed) await result.completed;
+  return result.finalOutput;
+}
 
 const models = {
   "openai.chat": (stage, model) => createOpenAI({ apiKey: stage.key, baseURL: `${stage.url}/v1` }).chat(model),
@@ -149,8 +162,6 @@ for (const [dialect, make] of Object.entries(models)) {
       prompt: task.prompt,
       tools,
       stopWhen: stepCountIs(12),
-      // The history is the client's: providers of other dialects keep nothing.
-      providerOptions: { openai: { store: false } },
       onError: ({ error }) => {
         failed = error;
       },
@@ -179,6 +190,17 @@ for (const [name, work] of Object.entries(agents)) {
         const sent = stage.sent(),
           last = askedOf[dialect](JSON.parse(sent.at(-1)));
         assert.equal(sent.length, turns.length + 1, "requests that the provider got");
+        await stage.checkOrder();
+        if (name.endsWith("remembered")) {
+          const asked = askedOf["openai.responses"](JSON.parse(stage.asked().at(-1)));
+          assert.equal(asked.results, turns.at(-1).length, "results in the agent's last request");
+          assert.ok(!asked.texts.join("").includes(context), "it does not send the context again");
+          // A provider of its own dialect gets what it sent.
+          if (dialect === "openai.responses") {
+            const { name: route, model } = simulated[dialect];
+            return assert.equal(sent.at(-1), stage.asked().at(-1).replace(`"to-${route}"`, `"${model}"`));
+          }
+        }
         assert.deepEqual(
           last.calls.map((c) => c.name),
           calls,
@@ -191,12 +213,12 @@ for (const [name, work] of Object.entries(agents)) {
         assert.equal(last.results, calls.length, "results in the last request");
         assert.deepEqual(last.tools.sort(), task.names.sort());
         assert.ok(last.texts.join("").includes(context), "the context arrived as it was");
-        stage.checkOrder();
       });
     }
   }
 }
 
 await stage.stop();
+report.failures.push(...endOrder(word || only ? [] : spoken));
 report.print(to, { whole: !word && !only });
 process.exit(report.failures.length ? 1 : 0);

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { ask, connect } from "./lib/clients.mjs";
 import { clientKey, startGateway, startSimulator } from "./lib/gateway.mjs";
-import { orderFaults } from "./lib/order.mjs";
+import { endOrder, framingOf, orderFaults } from "./lib/order.mjs";
 import { simulated } from "./lib/stage.mjs";
 import { startTap } from "./lib/tap.mjs";
 import * as wire from "./lib/wire.mjs";
@@ -50,10 +50,11 @@ const gateway = await startGateway(
   { providers, routes, prices, retry_budget: { percent: 1000, per_s: 1000 } },
   "recover-gateway",
 );
-let faults = [];
+let verdicts = [];
 const front = await startTap(gateway.url, (exchange) => {
   const dialect = wire.dialectOfPath(exchange.path);
-  if (exchange.whole && exchange.status === 200) faults.push(...orderFaults(dialect, exchange.answer));
+  const framing = framingOf(exchange.type, exchange.path);
+  if (exchange.status === 200) verdicts.push(orderFaults(dialect, exchange.answer, { framing, whole: exchange.whole }));
 });
 const clients = connect(front.url, clientKey);
 
@@ -65,11 +66,11 @@ for (const mode of modes) {
       const title = `${mode}: ${dialect}, ${client}`;
       if (!title.includes(word)) continue;
       try {
-        faults = [];
+        verdicts = [];
         const answer = await ask(clients, client, `${mode}-${simulated[dialect].name}`, true);
         const joins = mode === "restart" && ["openai.chat", "gemini"].includes(client);
         assert.equal(answer.text, began + (joins ? between : "") + rest);
-        assert.deepEqual(faults, []);
+        assert.deepEqual((await Promise.all(verdicts)).flat(), []);
         passed += 1;
       } catch (error) {
         failures.push(`${title}: ${error.message}`);
@@ -83,6 +84,7 @@ await simulator.stop();
 for (const { outcome, attempts } of word ? [] : gateway.traces()) {
   if (outcome !== "ok" || !attempts[1]?.recovered) failures.push(`a trace says ${outcome}, ${attempts.length} attempts`);
 }
+failures.push(...endOrder(word ? [] : wire.dialects));
 for (const failure of failures) console.log(`FAILED  ${failure}`);
 console.log(`${passed} passed, ${failures.length} failed`);
 process.exit(failures.length ? 1 : 0);

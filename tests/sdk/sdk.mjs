@@ -15,6 +15,7 @@ import * as chat from "./cases/openai_chat.mjs";
 import * as responses from "./cases/openai_responses.mjs";
 import { suites as vercel } from "./cases/vercel.mjs";
 import { awsPair, connect, handler } from "./lib/clients.mjs";
+import { endOrder } from "./lib/order.mjs";
 import { startReport } from "./lib/report.mjs";
 import { simulated, startStage } from "./lib/stage.mjs";
 import * as wire from "./lib/wire.mjs";
@@ -66,6 +67,7 @@ function testOf(dialect) {
     forged,
     fresh: (prefix) => `${prefix}-${++names}`,
     arrived: () => stage.sent().at(-1),
+    asked: () => stage.asked().at(-1),
     gaveBack: () => stage.checkSignature(dialect),
   };
 }
@@ -77,12 +79,13 @@ for (const { name, cases } of suites) {
       await report.check(name, dialect, `${name}, ${title}, ${dialect}`, async () => {
         stage.clear();
         await run(testOf(dialect));
-        stage.checkOrder();
+        await stage.checkOrder();
       });
     }
   }
 }
 
 await stage.stop();
+report.failures.push(...endOrder(word || only ? [] : wire.dialects));
 report.print(to, { whole: !word && !only });
 process.exit(report.failures.length ? 1 : 0);

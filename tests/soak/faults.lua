@@ -5,12 +5,13 @@
 --   io: it goes on; the request that was hit ends, and the next one is answered well. EMFILE in accept does not spin.
 -- N goes up in steps that fit the time (default 18 s): all of them when it is long. Last line "N passed, N failed".
 local here = arg[0]:match "^(.*)/[^/]+$" or "."
-package.path = here .. "/../flow/lib/?.lua;" .. package.path
+package.path = here .. "/../flow/lib/?.lua;" .. here .. "/../lua/dialects/?.lua;" .. package.path
 local http = require "http"
 local loop = require "loop"
 local net = require "net"
 local proc = require "proc"
 local talk = require "talk"
+local watch = require "watch"
 
 local seconds, wanted = 18, {}
 do
@@ -245,5 +246,9 @@ local task = loop.spawn(function()
 end)
 loop.run(function() return done end)
 os.execute("rm -rf '" .. dir .. "'")
+-- Streams that break off are judged as far as they came.
+local lines, wrong = watch.summary({ "openai.chat" })
+for _, text in ipairs(wrong) do report(false, text) end
+print(table.concat(lines, "\n"))
 print(("%d passed, %d failed"):format(passed, failed))
 os.exit(failed == 0 and passed > 0 and task ~= nil)

@@ -6,15 +6,15 @@
 local load = dofile("tests/lua/dialects/load.lua")
 local order = dofile("tests/lua/dialects/order.lua")
 local outcome = dofile("tests/lua/dialects/outcome.lua")
-local check = dofile("tests/lua/dialects/cohere_check.lua")
+local outcomes = dofile("tests/lua/dialects/cohere_outcome.lua")
 local recorded = dofile("tests/lua/recorded.lua")
 local json = load.gw.json
 local cohere = load.file("adapters/dialects/cohere_chat.lua")
 
 local clients = {
-  { D = cohere, check = check.check, assemble = check.assemble, outcome = check.outcome },
-  { D = load.chat, check = order.check_chat, assemble = outcome.assemble_chat, outcome = outcome.of_chat },
-  { D = load.messages, check = order.check_messages, assemble = outcome.assemble_messages,
+  { D = cohere, check = order.checker("cohere.chat"), assemble = outcomes.assemble, outcome = outcomes.outcome },
+  { D = load.chat, check = order.checker("openai.chat"), assemble = outcome.assemble_chat, outcome = outcome.of_chat },
+  { D = load.messages, check = order.checker("anthropic.messages"), assemble = outcome.assemble_messages,
     outcome = outcome.of_messages },
 }
 local by_protocol = { ["cohere.v2.chat"] = clients[1], ["openai.chat"] = clients[2],
@@ -66,7 +66,7 @@ local function answer_reaches(exchange, from, to)
   end
   local events = order.events(body_text)
   local produced = tell_stream(from.D, to.D, events)
-  to.check(produced, json)
+  to.check(produced)
   local whole, failed = from.assemble(json, events)
   local got, got_failed = to.assemble(json, produced)
   if failed then
@@ -92,8 +92,8 @@ describe("recorded exchanges of Cohere", function()
       local normal = cohere.request_to_normal(decode_raw(cohere, exchange.request_body), losses)
       local sent = cohere.request_from_normal(normal, { model = normal.model, quirks = {} }, losses)
       assert.are.same({}, losses)
-      assert.are.same(check.canonical(json, json.decode(json.encode(exchange.request_body))),
-        check.canonical(json, json.decode(json.encode(sent))))
+      assert.are.same(outcomes.canonical(json, json.decode(json.encode(exchange.request_body))),
+        outcomes.canonical(json, json.decode(json.encode(sent))))
     end)
 
     it("request " .. id .. " says the same in other dialects and back", function()
@@ -103,8 +103,8 @@ describe("recorded exchanges of Cohere", function()
         local sent = other.request_from_normal(normal, { model = "m", quirks = {} }, losses)
         local back = cohere.request_from_normal(other.request_to_normal(decode_raw(other, sent), {}),
           { model = normal.model, quirks = {} }, losses)
-        local want = check.canonical(json, json.decode(json.encode(exchange.request_body)))
-        local got = check.canonical(json, json.decode(json.encode(back)))
+        local want = outcomes.canonical(json, json.decode(json.encode(exchange.request_body)))
+        local got = outcomes.canonical(json, json.decode(json.encode(back)))
         -- Chat has no documents; Anthropic keeps them, but not what Cohere calls them.
         if not exchange.request_body.documents then assert.are.same(want.messages, got.messages, id) end
         assert.are.same(want.tools, got.tools)
@@ -135,7 +135,7 @@ describe("recorded exchanges of Cohere", function()
       it("answer " .. id .. " is read and written the same by Cohere", function()
         if exchange.stream_framing == "sse" then
           local told, got = answer_reaches(exchange, clients[1], clients[1])
-          local whole = check.assemble(json, order.events(exchange.response_body))
+          local whole = outcomes.assemble(json, order.events(exchange.response_body))
           told.id, got.id, whole.id = nil, nil, nil
           assert.are.same(whole, got)
           assert.are.same(whole, told)
@@ -159,8 +159,8 @@ describe("recorded exchanges of Cohere", function()
         local events = order.events(exchange.response_body)
         for keep = 0, #events - 2 do
           local produced = tell_stream(cohere, cohere, { table.unpack(events, 1, keep) })
-          check.check(produced, json)
-          local _, failed = check.assemble(json, produced)
+          order.check("cohere.chat", produced)
+          local _, failed = outcomes.assemble(json, produced)
           assert.is_table(failed, exchange.id .. " cut after " .. keep)
         end
       end

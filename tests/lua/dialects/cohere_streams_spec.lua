@@ -4,7 +4,7 @@
 local load = dofile("tests/lua/dialects/load.lua")
 local order = dofile("tests/lua/dialects/order.lua")
 local outcome = dofile("tests/lua/dialects/outcome.lua")
-local check = dofile("tests/lua/dialects/cohere_check.lua")
+local outcomes = dofile("tests/lua/dialects/cohere_outcome.lua")
 local strange = dofile("tests/lua/dialects/strange.lua")
 local json, translate = load.gw.json, load.translate
 local cohere = load.file("adapters/dialects/cohere_chat.lua")
@@ -21,13 +21,13 @@ end
 
 local function to_cohere(events, asked)
   local produced, stream = run(cohere, load.chat, events, asked)
-  check.check(produced, json)
+  order.check("cohere.chat", produced)
   return produced, stream
 end
 
 local function from_cohere(events, asked)
   local produced, stream = run(load.chat, cohere, events, asked)
-  order.check_chat(produced, json)
+  order.check("openai.chat", produced)
   return produced, stream
 end
 
@@ -42,7 +42,7 @@ local function fragment(index, id, name, arguments)
 end
 
 local function assembled(produced)
-  return assert(check.assemble(json, produced))
+  return assert(outcomes.assemble(json, produced))
 end
 
 local function e(kind, message, index, more)
@@ -172,7 +172,7 @@ describe("Anthropic events to a Cohere client", function()
     add({ type = "message_delta", delta = { stop_reason = "end_turn" }, usage = { output_tokens = 5 } },
       { type = "message_stop" })
     local produced, stream = run(cohere, load.messages, events)
-    check.check(produced, json)
+    order.check("cohere.chat", produced)
     local message = assembled(produced).message
     assert.are.same({ { type = "thinking", thinking = "hm" }, { type = "text", text = "By Matz" } }, message.content)
     assert.are.same({ 3, 7, "Matz", 1, "facts" }, { message.citations[1].start, message.citations[1]["end"],

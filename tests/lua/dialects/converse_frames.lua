@@ -1,21 +1,9 @@
--- AWS event-stream messages for specs, written from the format's description apart from the gateway's own code:
--- to bytes, from bytes (both checksums are checked), base64 for the recordings, and the order that ConverseStream
--- keeps.
+-- AWS event-stream messages for specs, written from the format's description apart from the gateway's own code: to
+-- bytes (order.frames takes them apart), and base64 for the recordings.
 
 local M = {}
 
-local crc_table = {}
-for i = 0, 255 do
-  local c = i
-  for _ = 1, 8 do c = c & 1 == 1 and 0xEDB88320 ~ (c >> 1) or c >> 1 end
-  crc_table[i] = c
-end
-
-local function crc32(text)
-  local c = 0xFFFFFFFF
-  for i = 1, #text do c = crc_table[(c ~ text:byte(i)) & 255] ~ (c >> 8) end
-  return c ~ 0xFFFFFFFF
-end
+local crc32 = dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "order_framing.lua").crc32
 
 local function header(name, text)
   return string.pack(">s1B", name, 7) .. string.pack(">s2", text)
@@ -31,29 +19,6 @@ function M.encode(name, body)
   return message .. string.pack(">I4", crc32(message))
 end
 
--- All messages of a stream, as { name, kind, data }; raises at the first that is wrong.
-function M.decode(bytes)
-  local events, at = {}, 1
-  while at <= #bytes do
-    local total, headers_bytes, prelude_crc = string.unpack(">I4I4I4", bytes, at)
-    assert(crc32(bytes:sub(at, at + 7)) == prelude_crc, "prelude checksum")
-    local crc = string.unpack(">I4", bytes, at + total - 4)
-    assert(crc32(bytes:sub(at, at + total - 5)) == crc, "message checksum")
-    local headers, i = {}, at + 12
-    while i < at + 12 + headers_bytes do
-      local name, kind, text
-      name, kind, i = string.unpack(">s1B", bytes, i)
-      assert(kind == 7, "a header that is no string")
-      text, i = string.unpack(">s2", bytes, i)
-      headers[name] = text
-    end
-    events[#events + 1] = { name = headers[":event-type"] or headers[":exception-type"],
-      kind = headers[":message-type"], data = bytes:sub(i, at + total - 5) }
-    at = at + total
-  end
-  return events
-end
-
 local digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 function M.from_base64(text)
@@ -67,67 +32,6 @@ function M.from_base64(text)
     end
   end
   return table.concat(out)
-end
-
-local function fail(...)
-  error(table.concat({ ... }), 0)
-end
-
-local stream_exceptions = { internalServerException = true, modelStreamErrorException = true,
-  validationException = true, throttlingException = true, serviceUnavailableException = true }
-
--- messageStart → (blockStart? → delta* → blockStop)* → messageStop → metadata; indices 0, 1, 2 …; calls have a start,
--- nothing else but server tools has. An exception ends it anywhere.
-function M.check(events, json)
-  local state, open, kind, next_index = "before", nil, nil, 0
-  local kind_of = { text = "text", citation = "text", reasoningContent = "thinking", toolUse = "toolUse",
-    toolResult = "toolResult" }
-  for i, event in ipairs(events) do
-    local body = json.decode(event.data) or fail("event ", i, " is not JSON")
-    local name = event.name
-    if state == "done" then fail("event ", i, " ", name, " after the end") end
-    if event.kind == "exception" then
-      if not stream_exceptions[name] then fail("ConverseStream has no ", name) end
-      if type(body.message) ~= "string" then fail("an exception without a message") end
-      state = "done"
-    elseif name == "messageStart" then
-      if state ~= "before" or body.role ~= "assistant" then fail("messageStart in state ", state) end
-      state = "blocks"
-    elseif name == "contentBlockStart" then
-      if state ~= "blocks" or open then fail("a block starts while ", tostring(open), " is open") end
-      if body.contentBlockIndex ~= next_index then fail("index ", body.contentBlockIndex, ", expected ", next_index) end
-      open, kind = next_index, next(body.start)
-      local start = body.start[kind]
-      if (start.toolUseId or "") == "" then fail("a call without an id") end
-      if kind == "toolUse" and (start.name or "") == "" then fail("a call without a name") end
-    elseif name == "contentBlockDelta" then
-      if state ~= "blocks" then fail("delta in state ", state) end
-      local delta = next(body.delta)
-      if not open then
-        if body.contentBlockIndex ~= next_index then fail("a block begins at ", body.contentBlockIndex) end
-        open, kind = next_index, kind_of[delta]
-        if kind == "toolUse" or kind == "toolResult" then fail("a call without a start") end
-      end
-      if body.contentBlockIndex ~= open then fail("delta of ", body.contentBlockIndex, ", open is ", open) end
-      if kind_of[delta] ~= kind then fail("delta ", delta, " in a block of ", kind) end
-    elseif name == "contentBlockStop" then
-      if body.contentBlockIndex ~= open then fail("stop of ", body.contentBlockIndex, ", open is ", tostring(open)) end
-      open, next_index = nil, next_index + 1
-    elseif name == "messageStop" then
-      if state ~= "blocks" or open then fail("messageStop in state ", state) end
-      if type(body.stopReason) ~= "string" then fail("messageStop without stopReason") end
-      state = "stopped"
-    elseif name == "metadata" then
-      if state ~= "stopped" then fail("metadata in state ", state) end
-      local usage = body.usage
-      if not usage.inputTokens or not usage.outputTokens or not usage.totalTokens then fail("usage lacks a field") end
-      if not body.metrics.latencyMs then fail("metadata without metrics") end
-      state = "done"
-    else
-      fail("unknown event ", name)
-    end
-  end
-  if state ~= "done" then fail("the stream ends in state ", state) end
 end
 
 ----- what an answer says, for comparisons; the same fields as tests/lua/dialects/outcome.lua

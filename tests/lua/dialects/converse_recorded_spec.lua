@@ -14,11 +14,11 @@ load.gw.aws_event = load.gw.aws_event or frames.encode
 local converse = load.file("adapters/dialects/bedrock_converse.lua")
 
 local clients = {
-  { D = load.chat, events = order.events, check = order.check_chat, assemble = outcome.assemble_chat,
+  { D = load.chat, events = order.events, check = order.checker("openai.chat"), assemble = outcome.assemble_chat,
     outcome = outcome.of_chat },
-  { D = load.messages, events = order.events, check = order.check_messages, assemble = outcome.assemble_messages,
-    outcome = outcome.of_messages },
-  { D = converse, events = frames.decode, check = frames.check, assemble = frames.assemble,
+  { D = load.messages, events = order.events, check = order.checker("anthropic.messages"),
+    assemble = outcome.assemble_messages, outcome = outcome.of_messages },
+  { D = converse, events = order.frames, check = order.checker("bedrock.converse"), assemble = frames.assemble,
     outcome = frames.outcome },
 }
 
@@ -151,12 +151,12 @@ describe("recorded exchanges of Converse", function()
         end
       end)
     elseif exchange.stream_framing == "aws-eventstream" then
-      local events = frames.decode(frames.from_base64(exchange.response_body))
+      local events = order.frames(frames.from_base64(exchange.response_body))
       local whole, exception = frames.assemble(json, events)
       for _, client in ipairs(clients) do
         it("stream " .. id .. " reaches a client of " .. client.D.name, function()
           local produced = translate_stream(client, events, model)
-          client.check(produced, json)
+          client.check(produced)
           local got, failed = client.assemble(json, produced)
           if exception then
             assert.is_nil(got)

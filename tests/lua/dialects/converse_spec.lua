@@ -3,6 +3,7 @@
 -- converse_recorded_spec.lua.
 
 local load = dofile("tests/lua/dialects/load.lua")
+local order = dofile("tests/lua/dialects/order.lua")
 local frames = dofile("tests/lua/dialects/converse_frames.lua")
 local json = load.gw.json
 load.gw.aws_event = load.gw.aws_event or frames.encode
@@ -454,8 +455,8 @@ describe("streams of Converse", function()
     local function put(text) pieces[#pieces + 1] = text end
     for _, event in ipairs(events) do writer:event(event, put) end
     writer:finish(put)
-    local produced = frames.decode(table.concat(pieces))
-    frames.check(produced, json)
+    local produced = order.frames(table.concat(pieces))
+    order.check("bedrock.converse", produced)
     return frames.assemble(json, produced), produced, asked
   end
 

@@ -53,6 +53,45 @@ describe("a translated stream whose caller is told of its end", function()
   end)
 end)
 
+describe("a piece of text that is none", function()
+  local all = dofile("tests/lua/conformance/dialects.lua")
+  local order = dofile("tests/lua/dialects/order.lua")
+  -- By provider: what comes in front, and an event whose text is missing, or of another kind.
+  local begun = { type = "message_start", message = { id = "m", role = "assistant", usage = {} } }
+  local rows = {
+    { "anthropic.messages", begun, { type = "content_block_delta", index = 0, delta = { type = "text_delta" } } },
+    { "anthropic.messages", begun, { type = "content_block_delta", index = 0, delta = { type = "thinking_delta" } } },
+    { "openai.chat", text "a", text(7) },
+    { "openai.chat", text "a", { choices = { { index = 0, delta = { reasoning_content = true } } } } },
+    { "openai.responses", { type = "response.created", response = { id = "r" } },
+      { type = "response.output_text.delta", output_index = 0, content_index = 0, delta = 7 } },
+    { "gemini", { candidates = { { content = { parts = { { text = "a" } } } } } },
+      { candidates = { { content = { parts = { { text = 7 } } } } } } },
+    { "cohere.chat", { type = "message-start", id = "c" },
+      { type = "content-delta", index = 0, delta = { message = { content = { text = 7 } } } } },
+    { "bedrock.converse", { role = "assistant" }, { contentBlockIndex = 0, delta = { text = 7 } }, "messageStart",
+      "contentBlockDelta" },
+  }
+  for number, row in ipairs(rows) do
+    for _, client in ipairs(all.list) do
+      if client.name ~= row[1] then
+        it("ends the stream in an error: " .. row[1] .. " " .. number .. " for " .. client.name, function()
+          local asked = { model = "alias", stream = true, stream_usage = true, losses = {}, framing = "sse" }
+          local stream = translate.stream(translate.hop(client, all.by_name[row[1]], nil, { model = "m", quirks = {} },
+            asked))
+          local pieces = {}
+          for i = 2, 3 do
+            pieces[#pieces + 1] = stream:event(row[i + 2] or row[i].type or "", json.encode(row[i]))
+          end
+          pieces[#pieces + 1] = stream:finish()
+          order.check(client.name, all.events(client, table.concat(pieces)))
+          assert.is_table(stream.failed)
+        end)
+      end
+    end
+  end
+end)
+
 describe("a whole answer that is none", function()
   it("comes with a reason that can stand within a sentence", function()
     local asked = { model = "alias", losses = {} }

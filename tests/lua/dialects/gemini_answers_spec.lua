@@ -93,6 +93,13 @@ describe("signatures", function()
 end)
 
 describe("answers of Gemini", function()
+  it("has counts that add up, though a provider counts more thoughts than output", function()
+    local usage = load.module("gw.gemini_answer").usage_from_normal({ input_tokens = 10, output_tokens = 5,
+      reasoning_tokens = 8 }, {})
+    assert.are.same({ 10, 0, 5, 15 }, { usage.promptTokenCount, usage.candidatesTokenCount, usage.thoughtsTokenCount,
+      usage.totalTokenCount })
+  end)
+
   it("TR-63 TR-65 finish reasons, and tool calls that end with STOP", function()
     for raw, want in pairs({ STOP = "stop", MAX_TOKENS = "length", SAFETY = "content_filter",
       RECITATION = "content_filter", BLOCKLIST = "content_filter", PROHIBITED_CONTENT = "content_filter",

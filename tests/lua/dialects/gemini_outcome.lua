@@ -59,44 +59,6 @@ function M.chunks(json, text, framing)
   return chunks
 end
 
--- Order and shape of our own streams: candidates with parts that hold one thing each; finishReason once a candidate and
--- nothing of it afterwards; usage in the last chunk; or an error, and nothing after it.
-function M.check(json, chunks)
-  local finished, id, model, failed = {}, nil, nil, false
-  for i, event in ipairs(chunks) do
-    local chunk = assert(json.decode(event.data), event.data)
-    assert(not failed, "chunk after an error")
-    if chunk.error then
-      failed = true
-      assert(type(chunk.error.code) == "number" and chunk.error.status and chunk.error.message, event.data)
-    else
-      id, model = id or chunk.responseId, model or chunk.modelVersion
-      assert(type(id) == "string" and chunk.responseId == id, "responseId changes")
-      assert(type(model) == "string" and chunk.modelVersion == model, "modelVersion changes")
-      assert(#chunk.candidates > 0, "a chunk without candidates")
-      for _, candidate in ipairs(chunk.candidates) do
-        assert(candidate.index and not finished[candidate.index], "a candidate goes on after its finishReason")
-        assert(candidate.content.role == "model")
-        for _, part in ipairs(candidate.content.parts) do
-          local things = 0
-          for _, name in ipairs({ "text", "functionCall", "inlineData", "executableCode", "codeExecutionResult",
-            "toolCall", "toolResponse" }) do
-            if part[name] then things = things + 1 end
-          end
-          assert(things == 1, "a part holds " .. things .. " things: " .. event.data)
-          if part.functionCall then
-            assert(#part.functionCall.name > 0 and #part.functionCall.id > 0)
-            assert(type(part.functionCall.args) == "table" and not json.is_array(part.functionCall.args))
-          end
-        end
-        finished[candidate.index] = candidate.finishReason ~= nil or nil
-      end
-      assert(not chunk.usageMetadata or i == #chunks, "usage before the last chunk")
-    end
-  end
-  assert(failed or finished[0], "the stream has no end")
-end
-
 -- Chunks → the body of a whole answer, or nil and the error.
 function M.assemble(json, chunks)
   local body = { candidates = {} }

@@ -15,8 +15,8 @@ local frames = require("tests.lua.helper").host.tools.frames
 local exchanges = recorded.exchanges(function(protocol) return protocol:find("^gemini%..*[gG]enerateContent$") end)
 
 local others = {
-  { D = load.chat, outcome = outcome.of_chat, check = order.check_chat, assemble = outcome.assemble_chat },
-  { D = load.messages, outcome = outcome.of_messages, check = order.check_messages,
+  { D = load.chat, outcome = outcome.of_chat, check = order.checker("openai.chat"), assemble = outcome.assemble_chat },
+  { D = load.messages, outcome = outcome.of_messages, check = order.checker("anthropic.messages"),
     assemble = outcome.assemble_messages },
 }
 
@@ -136,7 +136,7 @@ describe("recorded exchanges of Gemini", function()
           local events = events_of(exchange)
           local text = translate(D, events, asked_of(framing))
           local chunks = gemini.chunks(json, text, framing)
-          gemini.check(json, chunks)
+          order.check("gemini", chunks)
           local want = gemini.outcome(json, gemini.assemble(json, events))
           local got = gemini.outcome(json, gemini.assemble(json, chunks))
           compare(want, got, id)
@@ -153,7 +153,7 @@ describe("recorded exchanges of Gemini", function()
         it("stream " .. id .. " reaches a client of " .. other.D.name, function()
           local events = events_of(exchange)
           local produced = order.events(translate(other.D, events, asked_of()))
-          other.check(produced, json)
+          other.check(produced)
           local want = gemini.outcome(json, gemini.assemble(json, events))
           compare(want, other.outcome(json, (other.assemble(json, produced))), id)
         end)

@@ -20,21 +20,21 @@ end
 local function to_gemini(events, framing, provider)
   local text, stream, losses = run(D, provider or load.chat, events, { framing = framing or "sse" })
   local chunks = gemini.chunks(json, text, framing or "sse")
-  gemini.check(json, chunks)
+  order.check("gemini", chunks)
   return gemini.assemble(json, chunks), stream, chunks, losses, text
 end
 
 local function to_chat(events)
   local text, stream, losses = run(load.chat, D, events)
   local produced = order.events(text)
-  order.check_chat(produced, json)
+  order.check("openai.chat", produced)
   return outcome.assemble_chat(json, produced), stream, produced, losses
 end
 
 local function to_messages(events)
   local text, stream, losses = run(load.messages, D, events)
   local produced = order.events(text)
-  order.check_messages(produced, json)
+  order.check("anthropic.messages", produced)
   return outcome.assemble_messages(json, produced), stream, produced, losses
 end
 

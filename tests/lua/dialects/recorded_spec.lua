@@ -11,14 +11,15 @@ local json = load.gw.json
 
 local dialects = {
   ["openai.chat"] = {
-    D = load.chat, other = "anthropic.messages", canonical = canonical.chat, check = order.check_chat,
+    D = load.chat, other = "anthropic.messages", canonical = canonical.chat, check = order.checker("openai.chat"),
     assemble = outcome.assemble_chat, outcome = outcome.of_chat,
     quirks = { developer_role = true, cache_control = true, document_url = true, top_k = true, reasoning_off = "none",
       efforts = { low = true, medium = true, high = true, minimal = true, xhigh = true } },
   },
   ["anthropic.messages"] = {
-    D = load.messages, other = "openai.chat", canonical = canonical.messages, check = order.check_messages,
-    assemble = outcome.assemble_messages, outcome = outcome.of_messages, quirks = {},
+    D = load.messages, other = "openai.chat", canonical = canonical.messages,
+    check = order.checker("anthropic.messages"), assemble = outcome.assemble_messages, outcome = outcome.of_messages,
+    quirks = {},
   },
 }
 
@@ -160,7 +161,7 @@ describe("recorded exchanges", function()
           local events = order.events(body_text)
           local asked = asked_of(exchange)
           local produced = translate_stream(from.D, client.D, events, asked)
-          client.check(produced, json)
+          client.check(produced)
           local whole, failed = from.assemble(json, events)
           local got, got_failed = client.assemble(json, produced)
           if failed then

@@ -3,13 +3,10 @@
 
 local load = dofile("tests/lua/dialects/load.lua")
 local order = dofile("tests/lua/dialects/order.lua")
-local responses_order = dofile("tests/lua/dialects/responses_order.lua")
 local json, translate = load.gw.json, load.translate
 local responses = load.file("adapters/dialects/openai_responses.lua")
 
 local ask = { stream = true, max_tokens = 9, messages = { { role = "user", content = "hi" } } }
-local checks = { ["openai.chat"] = order.check_chat, ["anthropic.messages"] = order.check_messages,
-  ["openai.responses"] = responses_order.check }
 
 local function hop_of(client, provider, quirks)
   return translate.hop(client, provider, nil, { model = "m", provider = "p", quirks = quirks or {} },
@@ -100,7 +97,7 @@ describe("continue", function()
     it("is one message for a client of " .. client.name, function()
       local body, _, request = run("continue", client, { { load.messages, messages("one ", "two") },
         { load.chat, whole_chat(" three") } })
-      checks[client.name](order.events(body), json)
+      order.check(client.name, order.events(body))
       assert.equal("one |two| three", heard(client, body))
       local last = request.messages[#request.messages]
       assert.same({ "assistant", "one two" }, { last.role, last.content })
@@ -119,7 +116,7 @@ describe("continue", function()
   it("goes on twice, with all that was said", function()
     local body, _, request = run("continue", load.messages, { { load.chat, chat("one") },
       { load.messages, messages(" two") }, { load.chat, whole_chat(" three") } })
-    order.check_messages(order.events(body), json)
+    order.check("anthropic.messages", order.events(body))
     assert.equal("one| two| three", heard(load.messages, body))
     assert.equal("one two", request.messages[#request.messages].content)
   end)
@@ -154,7 +151,7 @@ end)
 describe("restart", function()
   it("closes the block, tells, and begins the next one", function()
     local body = run("restart", load.messages, { { load.chat, chat("one") }, { load.chat, whole_chat("all") } })
-    order.check_messages(order.events(body), json)
+    order.check("anthropic.messages", order.events(body))
     assert.equal("one|all", heard(load.messages, body))
     local at = body:find(": moongate-restart attempt=2 target=p/m\n\n", 1, true)
     assert.is_true(at and at < body:find('"index":1', 1, true))
@@ -165,7 +162,7 @@ describe("restart", function()
     local body = run("restart", responses, { { load.chat, chat("one") }, { load.messages, messages("all") },
       { load.chat, whole_chat("again") } })
     local events = order.events(body)
-    responses_order.check(events, json)
+    order.check("openai.responses", events)
     local output = json.decode(events[#events].data).response.output
     assert.same({ "incomplete", "incomplete", "completed" }, { output[1].status, output[2].status, output[3].status })
     assert.same({ "one", "all", "again" }, { output[1].content[1].text, output[2].content[1].text,
@@ -175,7 +172,7 @@ describe("restart", function()
   it("stands in the text of Chat, which has no parts", function()
     local body, _, request = run("restart", load.chat, { { load.messages, messages("one") },
       { load.chat, whole_chat("all") } })
-    order.check_chat(order.events(body), json)
+    order.check("openai.chat", order.events(body))
     assert.equal("one|\n\n[The answer broke off here. It starts over.]\n\n|all", heard(load.chat, body))
     assert.equal(1, #request.messages)
   end)
@@ -183,7 +180,7 @@ describe("restart", function()
   it("writes nothing of an attempt that says nothing", function()
     local body = run("restart", load.messages, { { load.chat, chat("one") }, { load.messages, { message_start(5) } },
       { load.chat, whole_chat("all") } })
-    order.check_messages(order.events(body), json)
+    order.check("anthropic.messages", order.events(body))
     assert.is_nil(body:find("attempt=2", 1, true))
     assert.truthy(body:find("attempt=3", 1, true))
   end)

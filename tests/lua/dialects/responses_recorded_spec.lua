@@ -4,7 +4,6 @@
 
 local load = dofile("tests/lua/dialects/load.lua")
 local order = dofile("tests/lua/dialects/order.lua")
-local responses_order = dofile("tests/lua/dialects/responses_order.lua")
 local outcome = dofile("tests/lua/dialects/outcome.lua")
 local responses = dofile("tests/lua/dialects/responses_outcome.lua")
 local all = dofile("tests/lua/conformance/dialects.lua")
@@ -17,9 +16,11 @@ local exchanges = recorded.exchanges(function(protocol) return protocol == "open
 
 -- How a client of each dialect reads what it got, apart from the translators.
 local readers = {
-  ["openai.responses"] = { check = responses_order.check, assemble = responses.assemble, outcome = responses.of },
-  ["openai.chat"] = { check = order.check_chat, assemble = outcome.assemble_chat, outcome = outcome.of_chat },
-  ["anthropic.messages"] = { check = order.check_messages, assemble = outcome.assemble_messages,
+  ["openai.responses"] = { check = order.checker("openai.responses"), assemble = responses.assemble,
+    outcome = responses.of },
+  ["openai.chat"] = { check = order.checker("openai.chat"), assemble = outcome.assemble_chat,
+    outcome = outcome.of_chat },
+  ["anthropic.messages"] = { check = order.checker("anthropic.messages"), assemble = outcome.assemble_messages,
     outcome = outcome.of_messages },
 }
 
@@ -170,7 +171,7 @@ describe("recorded Responses exchanges", function()
               local told_outcome = reads.outcome(json, told)
               compare(want, told_outcome, id)
               if produced then
-                reads.check(produced, json)
+                reads.check(produced)
                 local got, failed = reads.assemble(json, produced)
                 assert.is_nil(failed, failed and failed.message)
                 compare(want, reads.outcome(json, got), id .. " streamed")

@@ -509,6 +509,19 @@ describe("answers", function()
     assert.are.same({ "msg_", false }, { shown.output[1].id:sub(1, 4), shown.store })
   end)
 
+  it("TR-50 TR-93 an answer that the gateway keeps says so, under an id of its own", function()
+    local answer = { type = "message", id = "msg_x", role = "assistant", model = "c", stop_reason = "end_turn",
+      content = { { type = "text", text = "a" } }, usage = { input_tokens = 1, output_tokens = 1 } }
+    local keeping = { model = "alias", keeps = true, previous = "resp_before" }
+    local _, lost, hop = send(D, messages, { input = "hi", store = true }, nil, keeping)
+    assert.are.same({ "max_tokens(default 8192)" }, lost)
+    local shown = told(hop, answer)
+    assert.are.same({ true, "resp_before" }, { shown.store, shown.previous_response_id })
+    assert.is_truthy(shown.id:find("^resp_%w+$"))
+    assert.are_not.equal("resp_msg_x", shown.id)
+    assert.are_not.equal(shown.id, told(hop, answer).id)
+  end)
+
   it("citations keep their place in the whole answer", function()
     local _, _, hop = from_chat({})
     local cited = { type = "url_citation", url = "https://e.test", title = "E", start_index = 1, end_index = 2 }

@@ -5,15 +5,13 @@ local all = dofile("tests/lua/conformance/dialects.lua")
 local order = dofile("tests/lua/dialects/order.lua")
 local outcome = dofile("tests/lua/dialects/outcome.lua")
 local responses = dofile("tests/lua/dialects/responses_outcome.lua")
-local responses_order = dofile("tests/lua/dialects/responses_order.lua")
 local load, json = all.load, all.json
 local D, chat, messages = all.by_name["openai.responses"], load.chat, load.messages
 
 local clients = {
-  ["openai.chat"] = { D = chat, check = order.check_chat, assemble = outcome.assemble_chat, of = outcome.of_chat },
-  ["anthropic.messages"] = { D = messages, check = order.check_messages, assemble = outcome.assemble_messages,
-    of = outcome.of_messages },
-  ["openai.responses"] = { D = D, check = responses_order.check, assemble = responses.assemble, of = responses.of },
+  ["openai.chat"] = { D = chat, assemble = outcome.assemble_chat, of = outcome.of_chat },
+  ["anthropic.messages"] = { D = messages, assemble = outcome.assemble_messages, of = outcome.of_messages },
+  ["openai.responses"] = { D = D, assemble = responses.assemble, of = responses.of },
 }
 
 -- A provider's events through a writer: the client's events, the stream object, the texts in the order they came.
@@ -30,13 +28,13 @@ end
 local function read_by(name, events, asked)
   local client = clients[name]
   local produced, stream = run(client.D, D, events, asked)
-  client.check(produced, json)
+  order.check(name, produced)
   return client.of(json, assert(client.assemble(json, produced))), stream, produced
 end
 
 local function written(provider, events, asked)
   local produced, stream, pieces = run(D, provider, events, asked)
-  responses_order.check(produced, json)
+  order.check("openai.responses", produced)
   return produced, stream, pieces
 end
 
@@ -142,7 +140,7 @@ describe("Responses events that leave steps out", function()
     local function emit(event) writer:event(event, function(text) pieces[#pieces + 1] = text end) end
     for _, event in ipairs(variants["in full"]) do reader:event("", json.encode(event), emit) end
     reader:finish(emit)
-    order.check_messages(order.events(table.concat(pieces)), json)
+    order.check("anthropic.messages", order.events(table.concat(pieces)))
   end)
 
   it("TR-65 unknown events are passed over, keep-alives are pings", function()
@@ -311,6 +309,23 @@ describe("a Responses client", function()
     assert.are.equal("{}", last_response(produced).output[1].arguments)
   end)
 
+  it("a call whose arguments were cut off is incomplete, streamed and whole", function()
+    local produced = written(chat, { fragment(0, "a", "f", "{}"), fragment(1, "b", "g", '{"x":'), chunk({}, "length"),
+      "[DONE]" })
+    local response = last_response(produced)
+    assert.are.same({ "completed", "incomplete", "incomplete" }, { response.output[1].status,
+      response.output[2].status, response.status })
+    local function called(id, text)
+      return { id = id, type = "function", ["function"] = { name = "f", arguments = text } }
+    end
+    local normal = chat.response_to_normal(json.decode(json.encode({ id = "c1", model = "m", choices = { { index = 0,
+      finish_reason = "length", message = { role = "assistant", content = json.null,
+        tool_calls = { called("a", "{}"), called("b", '{"x":') } } } } })), {})
+    local whole = json.decode(json.encode(D.response_from_normal(normal, { model = "alias", losses = {} })))
+    assert.are.same({ "completed", "incomplete", '{"x":' }, { whole.output[1].status, whole.output[2].status,
+      whole.output[2].arguments })
+  end)
+
   it("TR-61 thoughts are a reasoning item with a summary", function()
     local produced = written(chat, { chunk({ reasoning_content = "h" }), chunk({ reasoning_content = "m" }),
       chunk({ content = "a" }), chunk({}, "stop"), "[DONE]" })
@@ -435,7 +450,7 @@ describe("the order checker of Responses streams", function()
     local events = {}
     for i, event in ipairs(good) do events[i] = { name = event.name, data = event.data } end
     change(events)
-    return pcall(responses_order.check, events, json)
+    return pcall(order.check, "openai.responses", events)
   end
 
   it("takes a good stream and refuses each that lacks an event or has two in another order", function()

@@ -19,13 +19,13 @@ end
 
 local function to_messages(events, asked)
   local produced, stream, pieces = run(load.messages, load.chat, events, asked)
-  order.check_messages(produced, json)
+  order.check("anthropic.messages", produced)
   return produced, stream, pieces
 end
 
 local function to_chat(events, asked)
   local produced, stream, pieces = run(load.chat, load.messages, events, asked)
-  order.check_chat(produced, json)
+  order.check("openai.chat", produced)
   return produced, stream, pieces
 end
 

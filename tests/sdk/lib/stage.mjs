@@ -1,7 +1,7 @@
 // stage: simulated providers of all dialects behind a gateway, with a tap on either side. Every stream that a client
 // receives is checked for the order of its events; what a provider was sent and answered can be looked at.
 import { clientKey, startGateway, startSimulator } from "./gateway.mjs";
-import { orderFaults } from "./order.mjs";
+import { framingOf, orderFaults } from "./order.mjs";
 import { startTap } from "./tap.mjs";
 import * as wire from "./wire.mjs";
 
@@ -62,7 +62,7 @@ const signatures = {
 
 // Routes "to-NAME" to a provider of each dialect named. name: of the log files.
 export async function startStage(dialects, name) {
-  const faults = [];
+  const verdicts = []; // promises of what is wrong with a stream
   const simulator = await startSimulator(`${name}-simulator`);
   const back = await startTap(simulator.url);
   const listed = dialects.map((dialect) => [dialect, simulated[dialect]]);
@@ -86,9 +86,9 @@ export async function startStage(dialects, name) {
   );
   const front = await startTap(gateway.url, (exchange) => {
     const dialect = wire.dialectOfPath(exchange.path);
-    if (!exchange.whole || exchange.status !== 200 || !dialect || !/event-stream|eventstream/.test(exchange.type))
-      return;
-    faults.push(...orderFaults(dialect, exchange.answer).map((fault) => `order of events: ${fault}`));
+    const framing = framingOf(exchange.type, exchange.path);
+    if (exchange.status === 200 && dialect && framing)
+      verdicts.push(orderFaults(dialect, exchange.answer, { framing, whole: exchange.whole }));
   });
   const posts = () => back.exchanges.filter((e) => e.method === "POST");
 
@@ -96,14 +96,17 @@ export async function startStage(dialects, name) {
     url: front.url,
     key: clientKey,
     clear() {
-      faults.length = back.exchanges.length = 0;
+      verdicts.length = back.exchanges.length = front.exchanges.length = 0;
     },
     // Throws when a stream since clear() was not well ordered.
-    checkOrder() {
-      if (faults.length) throw new Error(faults.join("; "));
+    async checkOrder() {
+      const faults = (await Promise.all(verdicts)).flat();
+      if (faults.length) throw new Error(`order of events: ${faults.join("; ")}`);
     },
     // Bodies that the provider was sent since clear(), oldest first.
     sent: () => posts().map((e) => e.body.toString()),
+    // Bodies that the client has sent since clear(), oldest first.
+    asked: () => front.exchanges.filter((e) => e.method === "POST").map((e) => e.body.toString()),
     // A signature of an earlier answer of the provider stands, byte for byte, in the last request that it got.
     checkSignature(dialect) {
       const list = posts(),

@@ -63,6 +63,8 @@ export async function startTap(target, onDone = () => {}) {
       behind.end();
     });
   });
+  // A connection that is closed for having been idle is lost for the request that its client is just sending.
+  server.keepAliveTimeout = server.requestTimeout = 0;
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   return {
     url: `http://127.0.0.1:${server.address().port}`,
