@@ -34,6 +34,7 @@ void conn_close(struct conn *c, bool reset) {
   if (c->phase == CONN_DEAD) return;
   c->phase = CONN_DEAD;
   conn_watch_output(c, false);
+  half_close_end(c);
   event_del(&c->readable);
   timer_clear(&c->timer);
   conn_drop_output(c);
@@ -112,10 +113,7 @@ static void body_begin(struct conn *c, struct exchange *x, size_t at_hand) {
   }
   if (x->head->body == HTTP_BODY_LENGTH && at_hand >= x->body_left) return;
   timer_set_ms(&c->timer, c->listener->limits.body_ms);
-  if (!x->head->expect_continue || at_hand > 0) return;
-  struct slice go_on = SLICE("HTTP/1.1 100 Continue\r\n\r\n");
-  conn_send(c, &(struct iovec){(void *)(uintptr_t)go_on.ptr, go_on.len}, 1);
-  x->sent_bytes = 0;
+  if (x->head->expect_continue && at_hand == 0) exchange_continue(x);
 }
 
 static bool head_take(struct conn *c, struct slice *in) {
@@ -229,6 +227,12 @@ static bool answer_take(struct conn *c, bool more_input) {
 
 /* ---- input */
 
+/* All that the client has sent is used: it waits for its answer, or is gone. */
+static void nothing_more(struct conn *c) {
+  if (c->phase == CONN_ANSWER && (c->half_close != NULL || half_close_waits(c))) half_close_begin(c);
+  else if (c->phase != CONN_LINGER && c->phase != CONN_DEAD) conn_left(c);
+}
+
 static void conn_advance(struct conn *c, struct slice *in) {
   for (unsigned finished = 0; finished < EXCHANGES_A_TURN;) {
     if (c->broken) {
@@ -250,7 +254,9 @@ static void conn_advance(struct conn *c, struct slice *in) {
     case CONN_LINGER:
     case CONN_DEAD: break;
     }
-    if (!on) return;
+    if (on) continue;
+    if (c->input_over) nothing_more(c);
+    return;
   }
   conn_later(c);
 }
@@ -268,7 +274,8 @@ static void conn_input(struct conn *c, struct slice fresh) {
   }
   if (c->phase == CONN_DEAD) return;
   if (c->in.ptr != NULL && (c->in.len == 0 || c->phase == CONN_LINGER)) buf_done(&c->in);
-  conn_watch_input(c, c->phase == CONN_ANSWER && c->in.len >= INPUT_BYTES);
+  bool full = c->phase == CONN_ANSWER && c->in.len >= INPUT_BYTES;
+  conn_watch_input(c, full || (c->input_over && c->phase != CONN_LINGER));
 }
 
 /* A body whose length is known goes from the kernel to where it stays. */
@@ -288,6 +295,24 @@ static bool conn_reads(const struct conn *c) {
   return (c->phase == CONN_HEAD || c->phase == CONN_BODY || c->phase == CONN_ANSWER) && !c->edge;
 }
 
+/* The client sends nothing more. What is left of its input is taken before anything follows from that. */
+static void input_ended(struct conn *c) {
+  if (!c->listener->limits.half_close_waits) {
+    conn_left(c);
+    return;
+  }
+  c->input_over = true;
+  conn_watch_input(c, true);
+  conn_later(c);
+}
+
+static void peer_news(struct conn *c) {
+  enum transport_peer peer = transport_peer(&c->transport);
+  if (peer == TRANSPORT_PEER_RST) conn_left(c);
+  else if (peer == TRANSPORT_PEER_FIN && half_close_waits(c)) half_close_begin(c);
+  else if (peer == TRANSPORT_PEER_FIN && c->half_close == NULL) conn_left(c);
+}
+
 static void conn_read(struct conn *c) {
   struct listener *s = c->listener;
   ssize_t got;
@@ -300,7 +325,8 @@ static void conn_read(struct conn *c) {
       got = transport_recv(&c->transport, s->input, INPUT_BYTES);
       if (got > 0) conn_input(c, slice_of(s->input, (size_t)got));
     }
-    if (got == TRANSPORT_GONE) conn_left(c);
+    if (got == TRANSPORT_GONE && c->transport.ended) input_ended(c);
+    else if (got == TRANSPORT_GONE) conn_left(c);
     else if (got == TRANSPORT_AGAIN && c->transport.wants_write) conn_watch_output(c, true);
     /* A full read of a head and the front of its body: the rest is there, too, or will be once this has made room. */
     more = transport_pending(&c->transport) || (got == INPUT_BYTES && c->phase == CONN_BODY);
@@ -330,7 +356,7 @@ static void conn_readable(evutil_socket_t fd, short what, void *owner) {
   } else if (c->phase == CONN_LINGER) {
     linger_read(c);
   } else if (c->edge) {
-    if (transport_peer_left(&c->transport)) conn_left(c);
+    peer_news(c);
   } else {
     conn_read(c);
   }

@@ -1,5 +1,5 @@
-/* conn: what listener.c, conn.c, output.c and exchange.c share about one client connection. Private to these four; the
- * public side is io/server.h. One worker's thread.
+/* conn: what listener.c, conn.c, output.c, half_close.c and exchange.c share about one client connection. Private to
+ * these five; the public side is io/server.h. One worker's thread.
  *
  *   HANDSHAKE ─▶ HEAD ─▶ BODY ─▶ ANSWER ─▶ (HEAD again, or) ─▶ LINGER ─▶ DEAD
  *                  │       └─ answered early: the rest of the body is skipped
@@ -34,6 +34,7 @@ enum {
   ACCEPTS_A_TURN = 64
 };
 
+struct half_close;
 struct spare_block;
 
 struct door { /* a listening socket */
@@ -78,8 +79,9 @@ struct conn {
   struct later later;        /* flush, go on, free */
   struct link link;          /* in listener->conns */
   struct transport transport;
-  struct buf in;  /* read, not yet used: part of a head, or pipelined requests */
-  struct buf out; /* written, not yet with the kernel, from out_sent on */
+  struct half_close *half_close; /* NULL: the client may send, as far as is known */
+  struct buf in;                 /* read, not yet used: part of a head, or pipelined requests */
+  struct buf out;                /* written, not yet with the kernel, from out_sent on */
   size_t out_sent;
   size_t scanned;          /* of `in`, for http_parse_request */
   uint64_t skip;           /* input to drop first; UINT64_MAX: all of it */
@@ -89,8 +91,9 @@ struct conn {
   uint8_t phase;   /* enum conn_phase */
   bool served;     /* an exchange was opened on it */
   bool head_begun; /* the first byte of a head has come, its deadline runs */
-  bool broken;     /* a write failed: the client is gone, to be told from a safe place */
-  bool edge;       /* the input is full: only news of the client's leaving is wanted */
+  bool broken;     /* a write failed, or it cannot be watched: the client is gone, to be told from a safe place */
+  bool edge;       /* the input is full or over: only news of the client's leaving is wanted */
+  bool input_over; /* its FIN was read: nothing more comes */
   bool finished;   /* transport_finish was called */
 };
 
@@ -103,6 +106,7 @@ struct exchange {
   uint64_t body_left; /* of a Content-Length body */
   uint64_t sent_bytes;
   struct http_chunked chunked;
+  struct slice filler; /* exchange_set_filler */
   uint32_t block_bytes;
   bool body_whole;
   bool answered, ended, aborted;
@@ -138,10 +142,17 @@ void conn_watch_output(struct conn *c, bool wanted);
 void conn_watch_input(struct conn *c, bool full); /* full: only for the client's leaving */
 void conn_drop_output(struct conn *c);
 
+/* half_close.c */
+/* Whether a client that has closed its sending side now is asked if it still reads; else it has left. */
+bool half_close_waits(const struct conn *c);
+void half_close_begin(struct conn *c); /* asks it; again is fine */
+void half_close_end(struct conn *c);
+
 /* exchange.c */
 struct exchange *exchange_new(struct conn *c, const struct http_head *head, const char *bytes, size_t head_bytes);
 void exchange_free(struct exchange *x);
 void exchange_drop_spare(struct listener *s); /* the pool of blocks */
+void exchange_continue(struct exchange *x);   /* an interim 100; before the answer, never to HTTP/1.0 */
 /* An answer of the connection itself to what it refuses, `connection: close` included. */
 void exchange_refuse(struct conn *c, struct slice path, const struct http_refusal *why, bool to_head);
 

@@ -1,9 +1,11 @@
 /* dial: one libcurl handle per attempt; connecting is rare, so none is kept. One worker's thread. */
 #include "io/dial.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -23,6 +25,12 @@ static void dial_free(struct dial *attempt) {
   mem_free(attempt);
 }
 
+bool dial_none_left(void) {
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd >= 0) close(fd);
+  return fd < 0 && (errno == EMFILE || errno == ENFILE);
+}
+
 static void finished(void *owner, CURL *easy, CURLcode result) {
   (void)owner;
   struct dial *attempt;
@@ -34,7 +42,8 @@ static void finished(void *owner, CURL *easy, CURLcode result) {
   if (fd != CURL_SOCKET_BAD) told.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   char why[CURL_ERROR_SIZE];
   snprintf(why, sizeof why, "%s", attempt->why[0] ? attempt->why : curl_easy_strerror(result));
-  if (told.fd < 0) told.text = result == CURLE_OK ? "no descriptor left" : why;
+  told.no_descriptor = told.fd < 0 && !told.timed_out && (result == CURLE_OK || dial_none_left());
+  if (told.fd < 0) told.text = told.no_descriptor ? "no file descriptor left" : why;
   void (*done)(void *, const struct dial_result *) = attempt->done;
   void *receiver = attempt->owner;
   dial_free(attempt);

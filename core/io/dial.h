@@ -20,9 +20,10 @@ struct dialer {
 };
 
 struct dial_result {
-  int fd;           /* connected, non-blocking, the receiver's; -1 on failure */
-  bool timed_out;   /* of connect_ms */
-  const char *text; /* why it failed; valid during the call */
+  int fd;             /* connected, non-blocking, the receiver's; -1 on failure */
+  bool timed_out;     /* of connect_ms */
+  bool no_descriptor; /* the process, or the system, has none left: nobody else is to blame */
+  const char *text;   /* why it failed; valid during the call */
 };
 
 struct dial; /* one attempt */
@@ -33,5 +34,9 @@ void dialer_done(struct dialer *d); /* no attempt may be running */
 /* Tells done once, later, unless cancelled; the attempt is gone then. */
 struct dial *dial_start(struct dialer *d, void (*done)(void *owner, const struct dial_result *result), void *owner);
 void dial_cancel(struct dial *attempt); /* closes at once, does not wait for a resolver */
+
+/* Whether there is no descriptor for another socket: neither libcurl nor the resolver tells that this is why they have
+ * failed. Two system calls. */
+bool dial_none_left(void);
 
 #endif

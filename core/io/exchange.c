@@ -265,6 +265,16 @@ void exchange_reset(struct exchange *x) {
   exchange_abort(x);
 }
 
+void exchange_continue(struct exchange *x) {
+  struct slice line = SLICE("HTTP/1.1 100 Continue\r\n\r\n");
+  conn_send(x->conn, &(struct iovec){(void *)(uintptr_t)line.ptr, line.len}, 1);
+  x->sent_bytes = 0; /* of the answer none */
+}
+
+void exchange_set_filler(struct exchange *x, struct slice filler) {
+  x->filler = filler;
+}
+
 void exchange_refuse(struct conn *c, struct slice path, const struct http_refusal *why, bool to_head) {
   struct listener *s = c->listener;
   struct buf headers = {0}, body = {0};

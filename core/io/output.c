@@ -44,6 +44,12 @@ void conn_queue(struct conn *c, const struct iovec *parts, int count, size_t ski
   }
 }
 
+/* The kernel has no room to watch it (epoll_ctl(2): ENOMEM, ENOSPC): nobody would hear of it again. */
+static void unwatched(struct conn *c) {
+  c->broken = true;
+  conn_later(c);
+}
+
 void conn_watch_output(struct conn *c, bool wanted) {
   if (wanted == (c->writable != NULL)) return;
   if (wanted) {
@@ -51,12 +57,13 @@ void conn_watch_output(struct conn *c, bool wanted) {
     short what = (short)(EV_WRITE | EV_PERSIST | (c->edge ? EV_ET : 0));
     c->writable = mem_alloc(sizeof *c->writable);
     must(event_assign(c->writable, loop_base(c->listener->loop), c->transport.fd, what, conn_writable, c) == 0);
-    must(event_add(c->writable, NULL) == 0);
+    if (event_add(c->writable, NULL) == 0) return;
+    unwatched(c);
   } else {
     event_del(c->writable);
-    mem_free(c->writable);
-    c->writable = NULL;
   }
+  mem_free(c->writable);
+  c->writable = NULL;
 }
 
 /* Edge-triggered while full: unread bytes would otherwise wake the loop without end, and without an event for reading
@@ -70,7 +77,7 @@ void conn_watch_input(struct conn *c, bool full) {
   short what = (short)(EV_READ | EV_PERSIST | (full ? EV_ET : 0));
   must(event_assign(&c->readable, loop_base(c->listener->loop), c->transport.fd, what, event_get_callback(&c->readable),
                     c) == 0);
-  must(event_add(&c->readable, NULL) == 0);
+  if (event_add(&c->readable, NULL) != 0) unwatched(c);
   conn_watch_output(c, output);
 }
 

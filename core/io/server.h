@@ -11,9 +11,9 @@
  * is read beyond one buffer. Everything written within one turn of the loop goes out in one send, at the end of that
  * turn at the latest; a whole answer at once.
  *
- * A FIN is leaving, in every phase and also behind pipelined bytes: a client that shuts down its sending side before
- * the answer is complete gets no answer, since nothing tells it from one that is gone, and a provider's tokens cost
- * money. (A request answered in the same turn in which its FIN comes is still answered.)
+ * A FIN is leaving, in every phase and also behind pipelined bytes, unless limits.half_close_waits: then a client whose
+ * request is complete is asked whether it still reads (io/half_close.c), and goes on if it does. (A request answered in
+ * the same turn in which its FIN comes is answered either way.)
  *
  * Callbacks get the listener's owner. `closed` is never called from within an exchange_* function: these may be used in
  * any callback, and what follows from them happens later in the turn. */
@@ -35,7 +35,7 @@ struct listener;
 
 enum exchange_end {
   EXCHANGE_FINISHED,    /* the whole answer is with the kernel */
-  EXCHANGE_CLIENT_GONE, /* FIN, RST or a TLS close before that */
+  EXCHANGE_CLIENT_GONE, /* RST, or a FIN or TLS close that is leaving, before that */
   EXCHANGE_TOO_SLOW,    /* body deadline (408 was sent), or the client took no byte for write_idle_ms */
   EXCHANGE_BROKEN       /* the body broke the protocol or a limit; the refusal was sent */
 };
@@ -68,6 +68,7 @@ struct server_limits {
   uint32_t write_idle_ms;   /* no byte taken by the client. 60,000 */
   uint32_t high_mark_bytes; /* of queued output: exchange_write returns false above it. 64 KiB */
   uint32_t connections;     /* per listener; above it accept waits. 10,000 */
+  bool half_close_waits;    /* a client that has closed its sending side may wait for its answer. false */
 };
 extern const struct server_limits server_limits_default;
 
@@ -115,6 +116,9 @@ void exchange_start(struct exchange *x, unsigned status, struct slice headers);
 void exchange_start_sized(struct exchange *x, unsigned status, struct slice headers, uint64_t body_bytes);
 /* Some of its body. Returns false when more than high_mark_bytes are queued: stop until drained. */
 bool exchange_write(struct exchange *x, struct slice bytes);
+/* What may stand between two writes of this answer, which must outlive it: a client that has closed its sending side is
+ * sent it to find out whether it still reads. Where none is set, or an empty one, it has left. */
+void exchange_set_filler(struct exchange *x, struct slice filler);
 void exchange_end(struct exchange *x); /* complete */
 /* Cut: the connection closes without the last chunk (by RST where only that shows that something is missing).
  * closed(EXCHANGE_FINISHED) follows later in this turn. */

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/must.h"
 #include "io/answer.h"
+#include "io/dial.h"
 #include "io/multi.h"
 
 enum {
@@ -242,7 +243,7 @@ static void tell_result(struct transfer *t) {
   switch (t->result) {
   case CURLE_COULDNT_RESOLVE_HOST:
   case CURLE_COULDNT_RESOLVE_PROXY:
-  case CURLE_COULDNT_CONNECT: why = UPCALL_REFUSED; break;
+  case CURLE_COULDNT_CONNECT: why = dial_none_left() ? UPCALL_NO_DESCRIPTOR : UPCALL_REFUSED; break;
   case CURLE_SSL_CONNECT_ERROR:
   case CURLE_PEER_FAILED_VERIFICATION:
   case CURLE_SSL_CERTPROBLEM:

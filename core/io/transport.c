@@ -35,7 +35,8 @@ static int tls_verdict(struct transport *t, int result) {
     t->wants_write = true;
     return TRANSPORT_AGAIN;
   }
-  if (code != SSL_ERROR_ZERO_RETURN) t->failed = true;
+  if (code == SSL_ERROR_ZERO_RETURN) t->ended = true;
+  else t->failed = true;
   ERR_clear_error();
   return TRANSPORT_GONE;
 }
@@ -48,14 +49,15 @@ int transport_handshake(struct transport *t) {
   return result == 1 ? 1 : tls_verdict(t, result);
 }
 
-static ssize_t plain_recv(int fd, void *to, size_t bytes, int flags) {
-  ssize_t got = recv(fd, to, bytes, flags);
+static ssize_t plain_recv(struct transport *t, void *to, size_t bytes, int flags) {
+  ssize_t got = recv(t->fd, to, bytes, flags);
   if (got > 0) return got;
+  t->ended = got == 0;
   return got < 0 && (errno == EAGAIN || errno == EINTR) ? TRANSPORT_AGAIN : TRANSPORT_GONE;
 }
 
 ssize_t transport_recv(struct transport *t, void *to, size_t bytes) {
-  if (t->ssl == NULL) return plain_recv(t->fd, to, bytes, 0);
+  if (t->ssl == NULL) return plain_recv(t, to, bytes, 0);
   ERR_clear_error();
   t->wants_write = false;
   int got = SSL_read(t->ssl, to, bytes > INT32_MAX ? INT32_MAX : (int)bytes);
@@ -129,10 +131,12 @@ void transport_finish(struct transport *t) {
 }
 
 ssize_t transport_drop(struct transport *t, size_t bytes) {
-  return plain_recv(t->fd, NULL, bytes, MSG_TRUNC);
+  return plain_recv(t, NULL, bytes, MSG_TRUNC);
 }
 
-bool transport_peer_left(const struct transport *t) {
+enum transport_peer transport_peer(const struct transport *t) {
   struct pollfd p = {.fd = t->fd, .events = POLLRDHUP};
-  return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
+  if (poll(&p, 1, 0) <= 0) return TRANSPORT_PEER_SENDS;
+  if (p.revents & (POLLHUP | POLLERR | POLLNVAL)) return TRANSPORT_PEER_RST;
+  return p.revents & POLLRDHUP ? TRANSPORT_PEER_FIN : TRANSPORT_PEER_SENDS;
 }

@@ -15,6 +15,7 @@ struct transport {
   int fd;
   bool wants_write; /* TLS: reading cannot go on before the socket takes bytes */
   bool failed;      /* TLS: a fatal error happened; OpenSSL must not be called again */
+  bool ended;       /* the peer has closed its sending side (FIN, close_notify), and all before that was read */
 };
 
 enum { TRANSPORT_AGAIN = 0, TRANSPORT_GONE = -1, TRANSPORT_RECORD_BYTES = 16384 };
@@ -38,7 +39,8 @@ void transport_finish(struct transport *t);
 /* Drops up to `bytes` raw bytes without copying them (tcp(7), MSG_TRUNC); results as transport_recv. TLS can read no
  * more afterwards. */
 ssize_t transport_drop(struct transport *t, size_t bytes);
-/* Whether the peer sent FIN or RST, also behind bytes that have not been read. One system call. */
-bool transport_peer_left(const struct transport *t);
+/* What the peer has sent last, also behind bytes that have not been read: FIN, or RST. One system call. */
+enum transport_peer { TRANSPORT_PEER_SENDS, TRANSPORT_PEER_FIN, TRANSPORT_PEER_RST };
+enum transport_peer transport_peer(const struct transport *t);
 
 #endif

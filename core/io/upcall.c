@@ -270,7 +270,8 @@ static void on_dialled(void *owner, const struct dial_result *result) {
   struct upcall *c = owner;
   c->dial = NULL;
   if (result->fd < 0) {
-    call_fail(c, UPCALL_CONNECT, result->timed_out ? UPCALL_TIMEOUT : UPCALL_REFUSED, result->text);
+    enum upcall_why why = result->no_descriptor ? UPCALL_NO_DESCRIPTOR : UPCALL_REFUSED;
+    call_fail(c, UPCALL_CONNECT, result->timed_out ? UPCALL_TIMEOUT : why, result->text);
     return;
   }
   c->since_ns = clock_ns();

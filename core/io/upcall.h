@@ -48,11 +48,12 @@ unsigned upstream_idle_connections(const struct upstream *u);
 enum upcall_phase { UPCALL_CONNECT, UPCALL_TLS, UPCALL_SEND, UPCALL_WAIT, UPCALL_BODY };
 
 enum upcall_why {
-  UPCALL_REFUSED,   /* connect failed: refused, unreachable, DNS */
-  UPCALL_TLS_FAULT, /* handshake or verification */
-  UPCALL_RESET,     /* connection lost before the answer was complete */
-  UPCALL_BAD,       /* the answer breaks HTTP, is encoded though identity was asked for, or is too large */
-  UPCALL_TIMEOUT    /* of connect_ms or tls_ms; the other clocks belong to the caller */
+  UPCALL_REFUSED,       /* connect failed: refused, unreachable, DNS */
+  UPCALL_NO_DESCRIPTOR, /* this process had none left for a connection */
+  UPCALL_TLS_FAULT,     /* handshake or verification */
+  UPCALL_RESET,         /* connection lost before the answer was complete */
+  UPCALL_BAD,           /* the answer breaks HTTP, is encoded though identity was asked for, or is too large */
+  UPCALL_TIMEOUT        /* of connect_ms or tls_ms; the other clocks belong to the caller */
 };
 
 struct upcall_fault {

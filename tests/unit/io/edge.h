@@ -22,7 +22,7 @@
 #include "check.h"
 #include "io/server.h"
 
-enum { WAIT_MS = 5000 };
+enum { WAIT_MS = 30000 };
 
 struct edge {
   struct loop *loop;

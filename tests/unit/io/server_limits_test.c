@@ -120,7 +120,7 @@ TEST(refusing_a_head_request_sends_no_body) {
 
 /* ---- deadlines */
 
-TEST(slow_heads_get_408_at_an_absolute_deadline) {
+TIMED(slow_heads_get_408_at_an_absolute_deadline) {
   struct edge e;
   struct client c;
   edge_init_fast(&e);
@@ -140,7 +140,7 @@ TEST(slow_heads_get_408_at_an_absolute_deadline) {
   edge_part(&e, &c);
 }
 
-TEST(silence_is_closed_without_a_word) {
+TIMED(silence_is_closed_without_a_word) {
   struct edge e;
   struct client never, idle, second;
   edge_init_fast(&e);
@@ -163,7 +163,7 @@ TEST(silence_is_closed_without_a_word) {
   edge_done(&e);
 }
 
-TEST(slow_bodies_get_408) {
+TIMED(slow_bodies_get_408) {
   static const char *const requests[] = {
       "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe",
       "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe",
@@ -182,7 +182,7 @@ TEST(slow_bodies_get_408) {
   }
 }
 
-TEST(a_thinking_service_has_no_deadline) {
+TIMED(a_thinking_service_has_no_deadline) {
   struct edge e;
   struct client c;
   edge_init_fast(&e);
@@ -195,7 +195,7 @@ TEST(a_thinking_service_has_no_deadline) {
   edge_part(&e, &c);
 }
 
-TEST(a_client_that_takes_nothing_is_cut) {
+TIMED(a_client_that_takes_nothing_is_cut) {
   static char piece[50000];
   struct edge e;
   struct client c;
@@ -212,7 +212,7 @@ TEST(a_client_that_takes_nothing_is_cut) {
 }
 
 /* The socket takes bytes again when a third of its buffer, a megabyte or so, is free: what is read at once is more. */
-TEST(a_client_that_reads_steadily_may_take_longer) {
+TIMED(a_client_that_reads_steadily_may_take_longer) {
   enum { TOTAL = 60000000, EACH = TOTAL / 50 };
   struct edge e;
   struct client c;

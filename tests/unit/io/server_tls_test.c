@@ -257,6 +257,31 @@ TEST(leaving_by_close_notify_or_fin_is_noticed) {
   }
 }
 
+/* A close_notify ends one direction, and the answer may follow; a FIN without it is an end that nobody has meant. */
+TEST(a_close_notify_may_be_half_a_close) {
+  for (int notify = 0; notify < 2; notify++) {
+    struct server_limits limits = server_limits_default;
+    struct secure s;
+    struct secure_client c;
+    secure_init(&s);
+    limits.half_close_waits = true;
+    listener_limits(s.edge.listener, &limits);
+    secure_open(&c, &s);
+    secure_say(&c, GET_WAIT);
+    CHECK(edge_wait(&s.edge, "ready"));
+    if (notify) SSL_shutdown(c.ssl);
+    else shutdown(c.c.fd, SHUT_WR);
+    if (notify) {
+      CHECK(secure_wait(&c, "100 Continue"));
+      edge_reply(s.edge.x, 200, SLICE("patient"));
+      CHECK(secure_wait(&c, "patient"));
+    }
+    CHECK(edge_wait(&s.edge, notify ? "closed finished" : "closed gone"));
+    secure_close(&c);
+    secure_done(&s);
+  }
+}
+
 TEST(refusals_over_tls_can_be_read) {
   enum { BYTES = 300000 };
   struct secure s;

@@ -22,7 +22,7 @@ TEST(a_body_larger_than_the_socket_buffer_arrives_whole) {
   for (int i = 0; i < 2; i++) {
     struct seen s = {.loop = l, .running = &running};
     seen_start(&s, u, "POST", "/", parts, PARTS);
-    loop_until_over(l, 20000);
+    loop_until_over(l, 60000);
     char expected[32];
     snprintf(expected, sizeof expected, "%llx", (unsigned long long)sum_of(bytes, BYTES));
     CHECK_SLICE(buf_view(&s.body), expected);
@@ -51,7 +51,7 @@ TEST(an_answer_before_the_request_was_sent_is_heard) {
   struct upstream *u = upstream_to(l, "http", "127.0.0.1", v->port, upstream_config_default);
   struct seen s = {.loop = l, .running = &running};
   seen_start(&s, u, "POST", "/", &body, 1);
-  loop_until_over(l, 20000);
+  loop_until_over(l, 60000);
   CHECK_INT(s.status, 413);
   CHECK_INT(s.ends, 1);
   CHECK_INT(upstream_idle_connections(u), 0);
@@ -77,7 +77,7 @@ static void serve_without_reading(struct peer *p) {
   peer_saw_close(p);
 }
 
-TEST(a_cancel_closes_the_connection_in_every_phase) {
+TIMED(a_cancel_closes_the_connection_in_every_phase) {
   enum { AT_ONCE, WHILE_SENDING, WHILE_WAITING, IN_HEAD, IN_BODY, WHILE_STREAMING, PHASES };
   for (int phase = 0; phase < PHASES; phase++) {
     struct provider *v = provider_start(phase == WHILE_SENDING   ? serve_without_reading
@@ -97,10 +97,10 @@ TEST(a_cancel_closes_the_connection_in_every_phase) {
     timer_init(&soon, l, cancel_later, &s);
     if (phase == AT_ONCE) cancel_call(&s);
     if (phase == WHILE_SENDING || phase == WHILE_WAITING || phase == WHILE_STREAMING) timer_set_ms(&soon, 120);
-    if (phase != AT_ONCE) loop_until_over(l, 5000);
+    if (phase != AT_ONCE) loop_until_over(l, 60000);
     uint64_t cancelled_ns = clock_ns();
     if (phase != AT_ONCE) {
-      for (int i = 0; i < 100 && v->closed_ns == 0; i++) usleep(10000);
+      for (int i = 0; i < 3000 && v->closed_ns == 0; i++) usleep(10000);
       CHECK(v->closed_ns != 0);
       CHECK(v->closed_ns < cancelled_ns + 250000000u || phase == WHILE_SENDING);
     }
@@ -156,7 +156,7 @@ TEST(a_cancel_when_the_whole_answer_is_here_keeps_the_connection) {
     for (int n = 0; n < 3; n++) {
       struct seen s = {.loop = l, .running = &running, .at_body = cancel_call_at_body};
       seen_start(&s, u, "GET", "/", NULL, 0);
-      loop_until_over(l, 5000);
+      loop_until_over(l, 60000);
       CHECK_INT(s.ends + s.fails, 0);
       CHECK_INT(s.bodies, 1);
       CHECK_INT(upstream_idle_connections(u), 1);
@@ -219,7 +219,7 @@ TEST(a_pause_holds_the_end_back_too) {
   CHECK_INT(s.bodies + s.ends, 0);
   upcall_resume(s.call);
   CHECK_INT(s.bodies + s.ends, 0); /* never within the call */
-  loop_until_over(l, 5000);
+  loop_until_over(l, 60000);
   CHECK_SLICE(buf_view(&s.body), "hello");
   CHECK_INT(s.ends, 1);
   seen_done(&s);

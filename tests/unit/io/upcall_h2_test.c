@@ -165,7 +165,7 @@ TEST(connections_are_reused_within_an_upstream_only) {
       s[i] = (struct seen){.loop = l, .running = &running, .wanted = SLICE("x-way")};
       seen_start(&s[i], u[i], "POST", "/", NULL, 0);
     }
-    loop_until_over(l, 10000);
+    loop_until_over(l, 60000);
     for (int i = 0; i < 2; i++) {
       CHECK_INT(s[i].ends, 1);
       CHECK_INT(s[i].times.reused, round > 0);
@@ -196,7 +196,7 @@ TEST(many_calls_at_once_over_http2_and_one_cancelled_hurts_no_other) {
     if (i % 3 == 0) s[i].at_head = cancel_call;
     seen_start(&s[i], u, "POST", "/", NULL, 0);
   }
-  loop_until_over(l, 20000);
+  loop_until_over(l, 60000);
   for (int i = 0; i < 24; i++) {
     CHECK_INT(s[i].ends, i % 3 != 0);
     CHECK_INT(s[i].fails, 0);
@@ -208,7 +208,7 @@ TEST(many_calls_at_once_over_http2_and_one_cancelled_hurts_no_other) {
   provider_stop(v);
 }
 
-TEST(a_large_request_arrives_whole_over_http2) {
+TIMED(a_large_request_arrives_whole_over_http2) {
   enum { BYTES = 3 << 20 };
   struct provider *v = provider_start(serve_sum, NULL, NULL);
   struct front f = good_front(v->port);
@@ -222,7 +222,7 @@ TEST(a_large_request_arrives_whole_over_http2) {
   struct seen s = {.loop = l, .running = &running};
   uint64_t began_ns = clock_ns();
   seen_start(&s, u, "POST", "/", parts, 3);
-  loop_until_over(l, 20000);
+  loop_until_over(l, 60000);
   char expected[32];
   snprintf(expected, sizeof expected, "%llx", (unsigned long long)sum_of(bytes, BYTES));
   CHECK_SLICE(buf_view(&s.body), expected);
@@ -267,7 +267,7 @@ static void serve_some_then_wait(struct peer *p) {
   peer_saw_close(p);
 }
 
-TEST(a_cancel_ends_the_stream_in_every_phase) {
+TIMED(a_cancel_ends_the_stream_in_every_phase) {
   enum { AT_ONCE, WHILE_WAITING, IN_HEAD, IN_BODY, WHILE_STREAMING, PHASES };
   for (int phase = 0; phase < PHASES; phase++) {
     struct provider *v = provider_start(phase == WHILE_WAITING ? serve_silence : serve_some_then_wait, NULL, NULL);
@@ -283,10 +283,10 @@ TEST(a_cancel_ends_the_stream_in_every_phase) {
     timer_init(&soon, l, cancel_later, &s);
     if (phase == AT_ONCE) cancel_call(&s);
     if (phase == WHILE_WAITING || phase == WHILE_STREAMING) timer_set_ms(&soon, 200);
-    if (phase != AT_ONCE) loop_until_over(l, 5000);
+    if (phase != AT_ONCE) loop_until_over(l, 60000);
     uint64_t cancelled_ns = clock_ns();
     if (phase != AT_ONCE) {
-      for (int i = 0; i < 100 && v->closed_ns == 0; i++) usleep(10000);
+      for (int i = 0; i < 3000 && v->closed_ns == 0; i++) usleep(10000);
       CHECK(v->closed_ns != 0);
       CHECK(v->closed_ns < cancelled_ns + 250000000u);
     }
@@ -296,7 +296,7 @@ TEST(a_cancel_ends_the_stream_in_every_phase) {
     struct seen t = {.loop = l, .running = &running, .at_head = cancel_call};
     if (phase > WHILE_WAITING) {
       seen_start(&t, u, "POST", "/", NULL, 0);
-      loop_until_over(l, 5000);
+      loop_until_over(l, 60000);
       CHECK_INT(t.heads, 1);
     }
     seen_done(&s);
@@ -349,7 +349,7 @@ TEST(a_front_that_dies_fails_its_calls) {
   loop_for_ms(l, 200);
   CHECK_SLICE(buf_view(&s.body), "one");
   kill(f.pid, SIGKILL);
-  loop_until_over(l, 5000);
+  loop_until_over(l, 60000);
   CHECK_INT(s.fails, 1);
   CHECK_INT(s.fault.why, UPCALL_RESET);
   CHECK_INT(s.fault.phase, UPCALL_BODY);

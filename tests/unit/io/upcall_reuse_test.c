@@ -3,7 +3,7 @@
 
 /* ---- reuse ---- */
 
-TEST(calls_one_after_the_other_share_one_connection) {
+TIMED(calls_one_after_the_other_share_one_connection) {
   struct provider *v = provider_start(serve_whole, NULL, NULL);
   struct loop *l = loop_new();
   unsigned running = 0;
@@ -11,7 +11,7 @@ TEST(calls_one_after_the_other_share_one_connection) {
   for (int i = 0; i < 50; i++) {
     struct seen s = {.loop = l, .running = &running};
     seen_start(&s, u, "GET", "/v1/models", NULL, 0);
-    loop_until_over(l, 5000);
+    loop_until_over(l, 60000);
     CHECK_INT(s.ends, 1);
     CHECK_INT(s.times.reused, i > 0);
     CHECK_INT(upstream_idle_connections(u), 1);
@@ -32,15 +32,15 @@ static void call_again(struct seen *s) {
   seen_start(&again, again_to, "GET", "/", NULL, 0);
 }
 
-TEST(a_call_started_in_the_end_event_finds_the_connection) {
+TIMED(a_call_started_in_the_end_event_finds_the_connection) {
   struct provider *v = provider_start(serve_whole, NULL, NULL);
   struct loop *l = loop_new();
   unsigned running = 0;
   again_to = upstream_to(l, "http", "127.0.0.1", v->port, upstream_config_default);
   struct seen s = {.loop = l, .running = &running, .at_end = call_again};
   seen_start(&s, again_to, "GET", "/", NULL, 0);
-  loop_until_over(l, 5000);
-  if (!again.over) loop_until_over(l, 5000);
+  loop_until_over(l, 60000);
+  if (!again.over) loop_until_over(l, 60000);
   CHECK_INT(again.ends, 1);
   CHECK(again.times.reused);
   CHECK_INT(v->connections, 1);
@@ -51,7 +51,7 @@ TEST(a_call_started_in_the_end_event_finds_the_connection) {
   provider_stop(v);
 }
 
-TEST(only_so_many_idle_connections_are_kept_and_not_for_ever) {
+TIMED(only_so_many_idle_connections_are_kept_and_not_for_ever) {
   struct provider *v = provider_start(serve_whole, NULL, NULL);
   struct upstream_config config = upstream_config_default;
   config.connections_idle = 3;
@@ -64,7 +64,7 @@ TEST(only_so_many_idle_connections_are_kept_and_not_for_ever) {
     s[i] = (struct seen){.loop = l, .running = &running};
     seen_start(&s[i], u, "GET", "/", NULL, 0);
   }
-  loop_until_over(l, 5000);
+  loop_until_over(l, 60000);
   for (int i = 0; i < 8; i++) {
     CHECK_INT(s[i].ends, 1);
     seen_done(&s[i]);
@@ -78,7 +78,7 @@ TEST(only_so_many_idle_connections_are_kept_and_not_for_ever) {
   CHECK(open_descriptors() < before);
 }
 
-TEST(answers_that_forbid_reuse_close_the_connection) {
+TIMED(answers_that_forbid_reuse_close_the_connection) {
   static const char *const bytes[] = {
       "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
       "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx",
@@ -94,7 +94,7 @@ TEST(answers_that_forbid_reuse_close_the_connection) {
     for (int n = 0; n < 2; n++) {
       struct seen s = {.loop = l, .running = &running};
       seen_start(&s, u, "GET", "/", NULL, 0);
-      loop_until_over(l, 5000);
+      loop_until_over(l, 60000);
       CHECK_INT(s.ends, 1);
       CHECK_SLICE(buf_view(&s.body), "x");
       CHECK_INT(upstream_idle_connections(u), 0);
@@ -118,7 +118,7 @@ static void serve_one_then_blab(struct peer *p) {
   peer_saw_close(p);
 }
 
-TEST(an_idle_connection_that_closes_or_speaks_leaves_the_pool) {
+TIMED(an_idle_connection_that_closes_or_speaks_leaves_the_pool) {
   static void (*const ways[])(struct peer *) = {serve_one_then_close, serve_one_then_blab};
   for (size_t i = 0; i < 2; i++) {
     struct provider *v = provider_start(ways[i], NULL, NULL);
@@ -128,7 +128,7 @@ TEST(an_idle_connection_that_closes_or_speaks_leaves_the_pool) {
     for (int n = 0; n < 3; n++) {
       struct seen s = {.loop = l, .running = &running};
       seen_start(&s, u, "GET", "/", NULL, 0);
-      loop_until_over(l, 5000);
+      loop_until_over(l, 60000);
       CHECK_INT(s.ends, 1);
       CHECK_INT(s.status, 200);
       CHECK(!s.times.reused);
@@ -157,7 +157,7 @@ static void serve_tag(struct peer *p) {
   }
 }
 
-TEST(two_keys_to_one_host_never_share_a_connection) {
+TIMED(two_keys_to_one_host_never_share_a_connection) {
   struct provider *v = provider_start(serve_tag, NULL, NULL);
   struct loop *l = loop_new();
   unsigned running = 0;
@@ -169,7 +169,7 @@ TEST(two_keys_to_one_host_never_share_a_connection) {
       s[i] = (struct seen){.loop = l, .running = &running};
       seen_start(&s[i], u[i % 2], "GET", i % 2 ? "/key-b" : "/key-a", NULL, 0);
     }
-    loop_until_over(l, 5000);
+    loop_until_over(l, 60000);
     for (int i = 0; i < 4; i++) {
       CHECK_SLICE(buf_view(&s[i].body), i % 2 ? "key-b" : "key-a");
       seen_done(&s[i]);
@@ -209,14 +209,14 @@ static struct seen second_of(struct death d, unsigned *connections, unsigned *re
   struct upstream *u = upstream_to(l, "http", "127.0.0.1", v->port, upstream_config_default);
   struct seen s = {.loop = l, .running = &running};
   seen_start(&s, u, "POST", "/", NULL, 0);
-  loop_until_over(l, 5000);
+  loop_until_over(l, 60000);
   CHECK_INT(s.ends, 1);
   seen_done(&s);
   s = (struct seen){.loop = l, .running = &running};
   static char text[] = "{\"again\":true}";
   struct iovec body[2] = {{text, 5}, {text + 5, sizeof text - 6}};
   seen_start(&s, u, "POST", "/", body, 2);
-  loop_until_over(l, 5000);
+  loop_until_over(l, 60000);
   *idle_again = upstream_idle_connections(u) == 1;
   upstream_retire(u);
   loop_free(l);
@@ -227,7 +227,7 @@ static struct seen second_of(struct death d, unsigned *connections, unsigned *re
   return s;
 }
 
-TEST(a_request_that_dies_on_a_reused_connection_is_sent_again_once) {
+TIMED(a_request_that_dies_on_a_reused_connection_is_sent_again_once) {
   for (int reset = 0; reset < 2; reset++) {
     unsigned connections, requests;
     bool idle;
@@ -249,7 +249,7 @@ TEST(a_request_that_dies_on_a_reused_connection_is_sent_again_once) {
   }
 }
 
-TEST(nothing_is_sent_again_after_a_byte_of_an_answer) {
+TIMED(nothing_is_sent_again_after_a_byte_of_an_answer) {
   static const char *const words[] = {"H", "HTTP/1.1 100 Continue\r\n\r\n",
                                       "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1"};
   for (size_t i = 0; i < 3; i++) {
@@ -268,7 +268,7 @@ static void serve_nothing(struct peer *p) {
   peer_request(p);
 }
 
-TEST(nothing_is_sent_again_on_a_fresh_connection) {
+TIMED(nothing_is_sent_again_on_a_fresh_connection) {
   struct provider *v = provider_start(serve_nothing, NULL, NULL);
   struct seen s = {0};
   call_once(&s, v->port, "POST", upstream_config_default);

@@ -145,7 +145,7 @@ TEST(a_target_that_is_not_escaped_is_never_sent) {
     struct seen s = {.loop = l, .running = &running};
     seen_start(&s, u, "POST", targets[i], NULL, 0);
     CHECK_INT(s.fails, 0);
-    loop_until_over(l, 5000);
+    loop_until_over(l, 60000);
     CHECK_INT(s.fails, 1);
     CHECK_INT(s.fault.why, UPCALL_BAD);
   }
@@ -201,7 +201,7 @@ TEST(a_name_that_does_not_resolve_fails_in_the_connect_phase) {
   struct upstream *u = upstream_to(l, "http", "no-such-host.invalid", 80, upstream_config_default);
   struct seen s = {.loop = l, .running = &running};
   seen_start(&s, u, "GET", "/", NULL, 0);
-  loop_until_over(l, 20000);
+  loop_until_over(l, 60000);
   CHECK_INT(s.fails, 1);
   CHECK_INT(s.fault.phase, UPCALL_CONNECT);
   upstream_retire(u);
@@ -235,7 +235,7 @@ TEST(a_retired_upstream_lets_running_calls_finish) {
     seen_start(&s[i], u, "GET", "/", NULL, 0);
   }
   upstream_retire(u);
-  loop_until_over(l, 5000);
+  loop_until_over(l, 60000);
   for (int i = 0; i < 2; i++) {
     CHECK_INT(s[i].ends, 1);
     seen_done(&s[i]);

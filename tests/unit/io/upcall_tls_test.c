@@ -170,7 +170,7 @@ TEST(handshakes_that_stall_or_break_fail_in_their_phase) {
   }
 }
 
-TEST(a_cancel_during_the_handshake_closes) {
+TIMED(a_cancel_during_the_handshake_closes) {
   struct provider *v = provider_start(serve_stall, NULL, NULL);
   struct loop *l = loop_new();
   unsigned running = 0;
@@ -180,7 +180,7 @@ TEST(a_cancel_during_the_handshake_closes) {
   loop_for_ms(l, 100);
   cancel_call(&s);
   uint64_t cancelled_ns = clock_ns();
-  for (int i = 0; i < 100 && v->closed_ns == 0; i++) usleep(10000);
+  for (int i = 0; i < 3000 && v->closed_ns == 0; i++) usleep(10000);
   CHECK(v->closed_ns != 0 && v->closed_ns < cancelled_ns + 250000000u);
   CHECK_INT(s.fails + s.ends, 0);
   upstream_retire(u);
@@ -239,7 +239,7 @@ TEST(connections_are_reused_and_sessions_resumed) {
   for (int i = 0; i < 20; i++) {
     struct seen s = {.loop = l, .running = &running};
     seen_start(&s, u, "GET", "/", NULL, 0);
-    loop_until_over(l, 5000);
+    loop_until_over(l, 60000);
     CHECK_INT(s.ends, 1);
     CHECK_INT(s.times.reused, i > 0);
     seen_done(&s);
@@ -250,7 +250,7 @@ TEST(connections_are_reused_and_sessions_resumed) {
     s[i] = (struct seen){.loop = l, .running = &running};
     seen_start(&s[i], u, "GET", "/", NULL, 0);
   }
-  loop_until_over(l, 5000);
+  loop_until_over(l, 60000);
   for (int i = 0; i < 3; i++) seen_done(&s[i]);
   CHECK_INT(v->connections, 3);
   CHECK(v->resumed >= 1); /* OpenSSL may void a session that the other handshake is just using */
@@ -279,7 +279,7 @@ TEST(a_request_that_dies_on_a_reused_tls_connection_is_sent_again) {
   for (int i = 0; i < 2; i++) {
     struct seen s = {.loop = l, .running = &running};
     seen_start(&s, u, "POST", "/", NULL, 0);
-    loop_until_over(l, 5000);
+    loop_until_over(l, 60000);
     CHECK_INT(s.ends, 1);
     CHECK(!s.times.reused);
     seen_done(&s);
@@ -312,7 +312,7 @@ TEST(a_large_body_of_many_parts_arrives_whole) {
   struct upstream *u = upstream_to(l, "https", "localhost", v->port, trusting());
   struct seen s = {.loop = l, .running = &running};
   seen_start(&s, u, "POST", "/", parts, PARTS);
-  loop_until_over(l, 20000);
+  loop_until_over(l, 60000);
   char expected[32];
   snprintf(expected, sizeof expected, "%llx", (unsigned long long)sum_of(bytes, BYTES));
   CHECK_SLICE(buf_view(&s.body), expected);
@@ -350,7 +350,7 @@ TEST(a_pause_holds_back_a_provider_on_tls) {
   SSL_CTX_free(tls);
 }
 
-TEST(a_cancel_closes_a_tls_stream) {
+TIMED(a_cancel_closes_a_tls_stream) {
   SSL_CTX *tls = good_server();
   struct provider *v = provider_start(serve_silence, NULL, tls);
   struct loop *l = loop_new();
@@ -361,7 +361,7 @@ TEST(a_cancel_closes_a_tls_stream) {
   loop_for_ms(l, 150);
   cancel_call(&s);
   uint64_t cancelled_ns = clock_ns();
-  for (int i = 0; i < 100 && v->closed_ns == 0; i++) usleep(10000);
+  for (int i = 0; i < 3000 && v->closed_ns == 0; i++) usleep(10000);
   CHECK(v->closed_ns != 0 && v->closed_ns < cancelled_ns + 250000000u);
   upstream_retire(u);
   loop_free(l);

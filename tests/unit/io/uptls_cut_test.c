@@ -71,7 +71,7 @@ TEST(records_that_come_byte_by_byte_are_read_whole) {
   for (int i = 0; i < ANSWERS; i++) {
     struct seen s = {.loop = l, .running = &running};
     seen_start(&s, u, "POST", "/v1/x", NULL, 0);
-    loop_until_over(l, 20000);
+    loop_until_over(l, 60000);
     CHECK_INT(s.ends, 1);
     CHECK_INT(s.times.reused, i > 0);
     CHECK_SLICE(buf_view(&s.body), "{\"a\":1}");

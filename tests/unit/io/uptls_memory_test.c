@@ -79,7 +79,7 @@ TEST(a_stream_that_waits_holds_no_record_buffer) {
     calls[i] = (struct seen){.loop = l, .running = &running, .at_body = count_event};
     seen_start(&calls[i], u, "POST", "/v1/x", NULL, 0);
   }
-  loop_until_over(l, 10000);
+  loop_until_over(l, 60000);
   CHECK_INT(told, CALLS);
   loop_for_ms(l, 50);
   CHECK_INT(records_held, 0);
