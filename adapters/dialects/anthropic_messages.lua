@@ -42,13 +42,21 @@ D.quirks = {
   tool_id_max = true,
 }
 
--- How turns of nothing but text are read and written, without Lua (core/script/translation/text_form.h).
+-- How texts, calls and results are read and written, without Lua (core/script/translation/text_form.h).
 D.texts = {
   list = "messages", content = "content", roles = { user = "user", assistant = "assistant" }, types = { "text" },
   may_be_text = true, system_key = "system",
   system = '%s', user = '{"content":%s,"role":"user"}', assistant = '{"content":%s,"role":"assistant"}',
   user_parts = '{"content":[%s],"role":"user"}', assistant_parts = '{"content":[%s],"role":"assistant"}',
-  part = '{"text":%s,"type":"text"}',
+  part = '{"text":%s,"type":"text"}', joins = true, lists = { "citations" }, mark = "cache_control",
+  tools = {
+    place = "typed", call = "tool_use", call_id = "id", name = "name", arguments = "input",
+    result = "tool_result", result_id = "tool_use_id", output = "content", error = "is_error",
+    write_call = '{"id":%i,"input":%v,"name":%n,"type":"tool_use"}',
+    write_result = '{"content":%s,"tool_use_id":%i,"type":"tool_result"}',
+    write_empty_result = '{"tool_use_id":%i,"type":"tool_result"}',
+    write_error = '{"content":%s,"is_error":true,"tool_use_id":%i,"type":"tool_result"}',
+  },
 }
 
 local known_fields = {
@@ -72,12 +80,12 @@ local function tools_to_normal(body)
     if kind and kind ~= "custom" then
       tools[i] = { kind = "server", name = kind, dialect = D.name, body = tool, at = field }
     else
-      local schema = value(tool.input_schema)
-      if not json.is_raw(schema) then fail(field .. ".input_schema", "must be an object") end
+      local schema = parts.raw_object(tool.input_schema, field, ".input_schema")
+      if not schema then fail(field .. ".input_schema", "is missing; it must be an object") end
       tools[i] = {
         kind = "function", name = name, description = optional(tool.description, "string", field, ".description"),
         schema = schema, strict = optional(tool.strict, "boolean", field, ".strict"),
-        cache = value(tool.cache_control), extra = parts.rest(tool, tool_fields),
+        cache = optional(tool.cache_control, "object", field, ".cache_control"), extra = parts.rest(tool, tool_fields),
       }
     end
   end
@@ -114,7 +122,7 @@ local function reasoning_to_normal(body, request)
     else
       fail("thinking.type", "must be enabled, disabled or adaptive, not \"" .. kind .. "\"")
     end
-    request.reasoning.display = value(thinking.display)
+    request.reasoning.display = optional(thinking.display, "string", "thinking.display")
   end
   if effort then
     request.reasoning = request.reasoning or {}
@@ -122,9 +130,11 @@ local function reasoning_to_normal(body, request)
   end
   local format = config and optional(config.format, "object", "output_config.format")
   if format then
-    if value(format.type) ~= "json_schema" then fail("output_config.format.type", "must be json_schema") end
-    request.format = { kind = "json_schema", schema = value(format.schema) }
-    if request.format.schema == nil then fail("output_config.format.schema", "is missing; it must be an object") end
+    local kind = required(format.type, "string", "output_config.format.type")
+    if kind ~= "json_schema" then fail("output_config.format.type", "must be json_schema") end
+    local schema = parts.raw_object(format.schema, "output_config.format.schema")
+    if not schema then fail("output_config.format.schema", "is missing; it must be an object") end
+    request.format = { kind = "json_schema", schema = schema }
   end
   local rest = config and parts.rest(config, { effort = true, format = true })
   if rest then
@@ -156,10 +166,10 @@ function D.request_to_normal(body)
     temperature = optional(body.temperature, "number", "temperature"),
     top_p = optional(body.top_p, "number", "top_p"),
     top_k = optional(body.top_k, "number", "top_k"),
-    stop = optional(body.stop_sequences, "array", "stop_sequences"),
+    stop = parts.strings(body.stop_sequences, "stop_sequences"),
     user = metadata and optional(metadata.user_id, "string", "metadata.user_id"),
     service_tier = optional(body.service_tier, "string", "service_tier"),
-    cache = value(body.cache_control),
+    cache = optional(body.cache_control, "object", "cache_control"),
     system = system_to_normal(body),
     tools = tools_to_normal(body),
     extra = parts.rest(body, known_fields),
@@ -249,6 +259,7 @@ local function messages_from_normal(request, how)
 end
 
 local function tools_from_normal(request, rename, losses)
+  local is_own = request.dialect == D.name
   local list = array({})
   local allowed
   if request.tool_choice and request.tool_choice.names then
@@ -269,7 +280,11 @@ local function tools_from_normal(request, rename, losses)
         input_schema = tool.schema or json.raw('{"type":"object"}'),
       }
       if tool.strict == false then sent.strict = nil end
-      for name, v in pairs(tool.extra or {}) do sent[name] = v end
+      if is_own then
+        for name, v in pairs(tool.extra or {}) do sent[name] = v end
+      else
+        parts.lose_fields(losses, tool.extra, "tools[].")
+      end
       list[#list + 1] = sent
     end
   end
@@ -375,12 +390,14 @@ end
 
 ----- whole answers
 
-function D.response_to_normal(body)
+function D.response_to_normal(body, losses)
   if value(body.type) == "error" or value(body.error) then return nil, errors.from_table(nil, body) end
   local found = blocks.add_blocks(body.content, "content", {})
   local has_calls = false
   for _, part in ipairs(found) do has_calls = has_calls or part.type == "tool_call" end
   local usage = value(body.usage)
+  local extra = { container = value(body.container), context_management = value(body.context_management) }
+  parts.lose_fields(losses, extra, "")
   return {
     dialect = D.name,
     id = value(body.id),
@@ -391,7 +408,7 @@ function D.response_to_normal(body)
       index = 0, parts = found,
       finish = blocks.finish_to_normal(value(body.stop_reason), value(body.stop_sequence), has_calls),
     } },
-    extra = { container = value(body.container), context_management = value(body.context_management) },
+    extra = extra,
   }
 end
 
@@ -401,13 +418,15 @@ D.texts.answer = {
   without = { "error" },
 }
 
-function D.texts.answer.read(_, text, kind, reason, sequence, usage, id, model, container, management)
+function D.texts.answer.read(hop, text, kind, reason, sequence, usage, id, model, container, management)
   if kind == "error" then return nil end
+  local extra = { container = container, context_management = management }
+  parts.lose_fields(hop.asked.losses, extra, "")
   return {
     dialect = D.name, id = id, model = model, usage = usage and blocks.merge_usage(blocks.new_usage(), usage),
     service_tier = usage and value(usage.service_tier),
     choices = { parts.text_choice(text, blocks.finish_to_normal(reason, sequence, false)) },
-    extra = { container = container, context_management = management },
+    extra = extra,
   }
 end
 

@@ -43,13 +43,22 @@ D.quirks = {
   system = true, tool_name_max = true, tool_id_max = true,
 }
 
--- How turns of nothing but text are read and written, without Lua (core/script/translation/text_form.h).
+-- How texts, calls and results are read and written, without Lua (core/script/translation/text_form.h).
 D.texts = {
   list = "messages", content = "content", roles = { user = "user", assistant = "assistant" }, system_key = "system",
   system = '[{"text":%s}]', user = '{"content":[{"text":%s}],"role":"user"}',
   assistant = '{"content":[{"text":%s}],"role":"assistant"}',
   user_parts = '{"content":[%s],"role":"user"}', assistant_parts = '{"content":[%s],"role":"assistant"}',
-  part = '{"text":%s}',
+  part = '{"text":%s}', joins = true,
+  tools = {
+    place = "keyed", call = "toolUse", call_id = "toolUseId", name = "name", arguments = "input",
+    result = "toolResult", result_id = "toolUseId", output = "content", output_value_key = "json",
+    error = "status", error_words = { "success", "error" },
+    write_call = '{"toolUse":{"input":%v,"name":%n,"toolUseId":%i}}',
+    write_result = '{"toolResult":{"content":[{"text":%s}],"toolUseId":%i}}',
+    write_empty_result = '{"toolResult":{"content":[],"toolUseId":%i}}',
+    write_error = '{"toolResult":{"content":[{"text":%s}],"status":"error","toolUseId":%i}}',
+  },
 }
 
 local known_fields = {
@@ -69,8 +78,9 @@ local function tools_to_normal(config)
     local point, last = value(tool.cachePoint), tools[#tools]
     if spec then
       field = field .. ".toolSpec"
-      local schema = value(required(spec.inputSchema, "object", field .. ".inputSchema").json)
-      if not json.is_raw(schema) then fail(field .. ".inputSchema.json", "must be an object") end
+      local schema = required(spec.inputSchema, "object", field .. ".inputSchema").json
+      schema = parts.raw_object(schema, field, ".inputSchema.json")
+      if not schema then fail(field .. ".inputSchema.json", "is missing; it must be an object") end
       tools[#tools + 1] = {
         kind = "function", name = required(spec.name, "string", field .. ".name"), schema = schema,
         description = optional(spec.description, "string", field .. ".description"),
@@ -92,13 +102,12 @@ end
 local choice_modes = { auto = "auto", any = "required", tool = "tool" }
 
 local function tool_choice_to_normal(config)
-  local choice = optional(config.toolChoice, "object", "toolConfig.toolChoice")
+  local field, choice = "toolConfig.toolChoice", optional(config.toolChoice, "object", "toolConfig.toolChoice")
   if not choice then return nil end
   for kind, mode in pairs(choice_modes) do
-    local given = optional(choice[kind], "object", "toolConfig.toolChoice." .. kind)
+    local given = optional(choice[kind], "object", field .. "." .. kind)
     if given then
-      return { mode = mode, name = mode == "tool" and required(given.name, "string", "toolConfig.toolChoice.tool.name")
-        or nil }
+      return { mode = mode, name = mode == "tool" and required(given.name, "string", field .. ".tool.name") or nil }
     end
   end
   fail("toolConfig.toolChoice", "must have auto, any or tool")
@@ -116,32 +125,35 @@ local function additional_to_normal(body, request)
   local config = optional(more.output_config, "object", place .. ".output_config") or {}
   local nova = optional(more.reasoningConfig, "object", place .. ".reasoningConfig")
   local nova_sampling = optional(more.inferenceConfig, "object", place .. ".inferenceConfig") or {}
-  local effort = optional(config.effort, "string", place .. ".output_config.effort")
-    or optional(more.reasoning_effort, "string", place .. ".reasoning_effort")
-  local mode, budget
+  local effort = optional(more.reasoning_effort, "string", place .. ".reasoning_effort")
+  effort = optional(config.effort, "string", place .. ".output_config.effort") or effort
+  local mode, budget, display
   if thinking then
     local kind = required(thinking.type, "string", place .. ".thinking.type")
     mode = kind == "disabled" and "off" or kind == "adaptive" and "adaptive" or "on"
     budget = optional(thinking.budget_tokens, "number", place .. ".thinking.budget_tokens")
-  elseif nova then
-    mode = value(nova.type) == "disabled" and "off" or "on"
-    effort = effort or optional(nova.maxReasoningEffort, "string", place .. ".reasoningConfig.maxReasoningEffort")
+    display = optional(thinking.display, "string", place .. ".thinking.display")
+  end
+  if nova then
+    local kind = optional(nova.type, "string", place .. ".reasoningConfig.type")
+    local most = optional(nova.maxReasoningEffort, "string", place .. ".reasoningConfig.maxReasoningEffort")
+    if not mode then mode, effort = kind == "disabled" and "off" or "on", effort or most end
   end
   if mode or effort then
-    request.reasoning = { mode = mode, effort = effort, budget_tokens = budget, display = thinking
-      and value(thinking.display) }
+    request.reasoning = { mode = mode, effort = effort, budget_tokens = budget, display = display }
   end
-  request.top_k = optional(more.top_k, "number", place .. ".top_k")
-    or optional(nova_sampling.topK, "number", place .. ".inferenceConfig.topK")
+  local nova_top_k = optional(nova_sampling.topK, "number", place .. ".inferenceConfig.topK")
+  request.top_k = optional(more.top_k, "number", place .. ".top_k") or nova_top_k
   request.extra[place] = parts.rest(more, additional_fields)
 end
 
 local function format_to_normal(body, request)
-  local config = optional(body.outputConfig, "object", "outputConfig")
-  local format = config and optional(config.textFormat, "object", "outputConfig.textFormat")
+  local config = optional(body.outputConfig, "object", "outputConfig") or {}
+  local format = optional(config.textFormat, "object", "outputConfig.textFormat")
   if not format then return end
-  local field = "outputConfig.textFormat.structure.jsonSchema"
-  local structure = required(format.structure, "object", "outputConfig.textFormat.structure")
+  local place, field = "outputConfig.textFormat", "outputConfig.textFormat.structure.jsonSchema"
+  optional(format.type, "string", place, ".type")
+  local structure = required(format.structure, "object", place, ".structure")
   local definition = required(structure.jsonSchema, "object", field)
   local text = required(definition.schema, "string", field .. ".schema")
   if not json.valid(text) then fail(field .. ".schema", "must be JSON text") end
@@ -184,16 +196,13 @@ function D.request_to_normal(body, losses, asked)
     max_tokens = optional(config.maxTokens, "number", "inferenceConfig.maxTokens"),
     temperature = optional(config.temperature, "number", "inferenceConfig.temperature"),
     top_p = optional(config.topP, "number", "inferenceConfig.topP"),
-    stop = optional(config.stopSequences, "array", "inferenceConfig.stopSequences"),
+    stop = parts.strings(config.stopSequences, "inferenceConfig.stopSequences"),
     service_tier = tier and optional(tier.type, "string", "serviceTier.type"),
     system = #system > 0 and { { role = "system", parts = system } } or nil,
     tools = tools_to_normal(tools),
     tool_choice = tool_choice_to_normal(tools),
     extra = parts.rest(body, known_fields) or {},
   }
-  for i, text in ipairs(request.stop or {}) do
-    required(text, "string", "inferenceConfig.stopSequences[" .. (i - 1) .. "]")
-  end
   additional_to_normal(body, request)
   format_to_normal(body, request)
   request.messages = messages_to_normal(body, how, losses)
@@ -662,7 +671,7 @@ D.carries = {
   ["part.document(url)"] = { refused = "takes bytes, or an s3:// address" },
   ["part.document(text)"] = true, ["part.document.title"] = true, ["part.document.context"] = true,
   ["part.document.citations_enabled"] = true,
-  ["part.audio"] = { refused = "takes no audio" }, ["part.tool_call"] = true,
+  ["part.audio"] = { refused = "takes no audio", read = true }, ["part.tool_call"] = true,
   ["part.tool_call(arguments not an object)"] = { "wrapped as _raw_arguments", read = false },
   ["part.tool_result"] = true, ["part.tool_result(image)"] = true, ["part.tool_result(document)"] = true,
   ["part.tool_result.is_error"] = true, ["part.thinking"] = forwarded,

@@ -27,14 +27,25 @@ local array = json.array
 
 local D = { api = 1, name = "cohere.chat" }
 
-D.raw_keys = { parameters = true, json_schema = true, schema = true }
+D.raw_keys = { parameters = true, json_schema = true, schema = true, data = true }
 
--- How turns of nothing but text are read and written, without Lua (core/script/translation/text_form.h).
+-- How texts, calls and results are read and written, without Lua (core/script/translation/text_form.h).
 D.texts = {
   list = "messages", content = "content", roles = { system = "system", user = "user", assistant = "assistant" },
   types = { "text" }, may_be_text = true,
   system = '{"content":%s,"role":"system"}', user = '{"content":%s,"role":"user"}',
   assistant = '{"content":%s,"role":"assistant"}',
+  user_parts = '{"content":[%s],"role":"user"}', part = '{"text":%s,"type":"text"}',
+  lists = { "tool_calls" },
+  tools = {
+    place = "beside", call = "tool_calls", call_type = "function", inside = "function", call_id = "id", name = "name",
+    arguments = "arguments", arguments_are_text = true,
+    result = "tool", result_id = "tool_call_id", output = "content",
+    calls = '{"content":%s,"role":"assistant","tool_calls":[%v]}',
+    calls_alone = '{"role":"assistant","tool_calls":[%v]}',
+    write_call = '{"function":{"arguments":%s,"name":%n},"id":%i,"type":"function"}',
+    write_result = '{"content":%s,"role":"tool","tool_call_id":%i}',
+  },
 }
 
 local known_fields = {
@@ -53,8 +64,7 @@ local function tools_to_normal(body)
     local kind = optional(required(tool, "object", field).type, "string", field, ".type") or "function"
     if kind == "function" then
       local fn = required(tool["function"], "object", field, ".function")
-      local schema = value(fn.parameters)
-      if schema ~= nil and not json.is_raw(schema) then fail(field .. ".function.parameters", "must be an object") end
+      local schema = parts.raw_object(fn.parameters, field, ".function.parameters")
       tools[i] = { kind = "function", schema = schema, strict = strict,
         name = required(fn.name, "string", field, ".function.name"),
         description = optional(fn.description, "string", field, ".function.description") }
@@ -84,9 +94,8 @@ local function format_to_normal(body)
     fail("response_format.type", "must be text or json_object, not \"" .. kind .. "\"")
   end
   local field = value(format.json_schema) == nil and "schema" or "json_schema"
-  local schema = value(format[field])
-  if schema == nil then return { kind = "json" } end
-  if not json.is_raw(schema) then fail("response_format." .. field, "must be an object") end
+  local schema = parts.raw_object(format[field], "response_format.", field)
+  if not schema then return { kind = "json" } end
   return { kind = "json_schema", schema = schema }
 end
 
@@ -100,8 +109,7 @@ local function thinking_to_normal(body)
 end
 
 local function stop_to_normal(body)
-  local stop = optional(body.stop_sequences, "array", "stop_sequences")
-  for i, text in ipairs(stop or {}) do required(text, "string", "stop_sequences[" .. (i - 1) .. "]") end
+  local stop = parts.strings(body.stop_sequences, "stop_sequences")
   return stop and #stop > 0 and stop or nil
 end
 
@@ -225,7 +233,8 @@ local function thinking_from_normal(request, body, quirks, losses)
     lose(losses, "reasoning_effort")
   end
   if reasoning.mode == "adaptive" then lose(losses, "thinking.type(adaptive sent as enabled)") end
-  if reasoning.display then lose(losses, "thinking.display") end
+  -- Thoughts are always shown.
+  if reasoning.display == "omitted" then lose(losses, "thinking.display") end
   body.thinking = { type = "enabled", token_budget = budget }
 end
 
@@ -302,7 +311,7 @@ local answer_fields = { id = true, message = true, finish_reason = true, usage =
 function D.response_to_normal(body, losses)
   local message = value(body.message)
   if type(message) ~= "table" then return nil, errors.from_table(nil, body) end
-  local found, by_item = cohere.message_parts(message, "message")
+  local found, by_item = cohere.message_parts(message, "message", true)
   local finish = answers.finish_to_normal(optional(body.finish_reason, "string", "finish_reason"), found.has_calls)
   if finish.reason == "error" and (finish.raw == "TIMEOUT" or #found == 0) then
     return nil, answers.failure(finish.raw)

@@ -45,23 +45,37 @@ D.raw_keys = {
   response_json_schema = true,
 }
 
--- How turns of nothing but text are read and written, without Lua (core/script/translation/text_form.h).
+-- How texts, calls and results are read and written, without Lua (core/script/translation/text_form.h).
 D.texts = {
   list = "contents", content = "parts", roles = { user = "user", assistant = "model" },
   system_key = "systemInstruction",
   system = '{"parts":[{"text":%s}]}', user = '{"parts":[{"text":%s}],"role":"user"}',
   assistant = '{"parts":[{"text":%s}],"role":"model"}',
   user_parts = '{"parts":[%s],"role":"user"}', assistant_parts = '{"parts":[%s],"role":"model"}',
-  part = '{"text":%s}',
+  part = '{"text":%s}', joins = true, joins_assistant = true, joins_texts = true,
+  tools = {
+    place = "keyed", call = "functionCall", call_id = "id", name = "name", arguments = "args",
+    result = "functionResponse", result_id = "id", result_name = "name", output = "response", result_is_object = true,
+    write_call = '{"functionCall":{"args":%v,"id":%i,"name":%n}}',
+    write_result = '{"functionResponse":{"id":%i,"name":%n,"response":%v}}', write_output = '{"output":%v}',
+    write_error = '{"functionResponse":{"id":%i,"name":%n,"response":{"error":%s}}}',
+    results_apart = true,
+    otherwise = { -- quirk signature_filler
+      write_call = '{"functionCall":{"args":%v,"id":%i,"name":%n}}',
+      write_first_call = '{"functionCall":{"args":%v,"id":%i,"name":%n},'
+        .. '"thoughtSignature":"skip_thought_signature_validator"}',
+      write_result = '{"functionResponse":{"id":%i,"name":%n,"response":%v}}',
+      write_error = '{"functionResponse":{"id":%i,"name":%n,"response":{"error":%s}}}',
+    },
+  },
 }
 
 ----- request, Gemini → normal
 
 local function function_to_normal(fn, field)
   local name = required(required(fn, "object", field).name, "string", field, ".name")
-  local whole, subset = value(fn.parametersJsonSchema), value(fn.parameters)
-  if whole ~= nil and not json.is_raw(whole) then fail(field .. ".parametersJsonSchema", "must be an object") end
-  if subset ~= nil and not json.is_raw(subset) then fail(field .. ".parameters", "must be an object") end
+  local whole = parts.raw_object(fn.parametersJsonSchema, field, ".parametersJsonSchema")
+  local subset = parts.raw_object(fn.parameters, field, ".parameters")
   local rest = parts.rest(fn, { name = true, description = true, parameters = true, parametersJsonSchema = true })
   return { kind = "function", name = name, description = optional(fn.description, "string", field, ".description"),
     schema = whole or subset and schemas.to_json_schema(subset), extra = rest }
@@ -129,14 +143,13 @@ local function thinking_to_normal(thinking, request)
   elseif is_shown then
     request.reasoning = { mode = "on" }
   end
+  if is_shown ~= nil and request.reasoning then request.reasoning.display = is_shown and "summarized" or "omitted" end
 end
 
 local function format_to_normal(config, request, losses)
   local media_type = optional(config.responseMimeType, "string", "generationConfig.responseMimeType")
-  local whole, subset = value(config.responseJsonSchema), value(config.responseSchema)
-  for name, schema in pairs({ responseJsonSchema = whole, responseSchema = subset }) do
-    if not json.is_raw(schema) then fail("generationConfig." .. name, "must be an object") end
-  end
+  local whole = parts.raw_object(config.responseJsonSchema, "generationConfig.responseJsonSchema")
+  local subset = parts.raw_object(config.responseSchema, "generationConfig.responseSchema")
   local schema = whole or subset and schemas.to_json_schema(subset)
   if media_type == "application/json" then
     request.format = schema and { kind = "json_schema", schema = schema } or { kind = "json" }
@@ -145,13 +158,9 @@ local function format_to_normal(config, request, losses)
     request.format = { kind = "json_schema", schema = schema }
   elseif schema and not media_type then
     request.format = { kind = "json_schema", schema = schema }
+  elseif media_type and media_type ~= "text/plain" then
+    lose(losses, "generationConfig.responseMimeType")
   end
-end
-
-local function strings(v, field)
-  local list = optional(v, "array", field)
-  for i, text in ipairs(list or {}) do required(text, "string", field .. "[" .. (i - 1) .. "]") end
-  return list and #list > 0 and list or nil
 end
 
 local config_fields = {
@@ -165,7 +174,8 @@ local function config_to_normal(config, request, losses)
   request.temperature, request.top_p, request.top_k = number("temperature"), number("topP"), number("topK")
   request.n, request.max_tokens, request.seed = number("candidateCount"), number("maxOutputTokens"), number("seed")
   request.presence_penalty, request.frequency_penalty = number("presencePenalty"), number("frequencyPenalty")
-  request.stop = strings(config.stopSequences, "generationConfig.stopSequences")
+  local stop = parts.strings(config.stopSequences, "generationConfig.stopSequences")
+  request.stop = stop and #stop > 0 and stop or nil
   if optional(config.responseLogprobs, "boolean", "generationConfig.responseLogprobs") then
     request.logprobs = { top = number("logprobs") }
   end
@@ -232,7 +242,7 @@ function D.request_to_normal(body, losses, asked)
   if value(body.contents) == nil then fail("contents", "is missing; it must be an array") end
   local list = contents.list_of(body.contents, "contents")
   if #list == 0 then fail("contents", "is empty; it must hold at least one turn") end
-  request.messages = contents.contents_to_normal(list)
+  request.messages = contents.contents_to_normal(list, losses)
   cache_to_normal(body, request.messages)
   return request
 end
@@ -295,7 +305,9 @@ local function level_from_normal(reasoning, quirks, losses)
     lose(losses, "reasoning_effort(none sent as " .. effort .. ")")
     return { thinkingLevel = effort }
   end
-  if budget and not effort then
+  if budget and effort then
+    lose(losses, "thinking.budget_tokens")
+  elseif budget then
     effort = parts.budget_to_effort(budget, quirks)
     lose(losses, "thinking.budget_tokens(sent as effort " .. effort .. ")")
   end
@@ -312,7 +324,9 @@ local function budget_from_normal(reasoning, quirks, losses)
     lose(losses, "reasoning_effort(none sent as a budget of " .. least .. " tokens)")
     return { thinkingBudget = least }
   end
-  if not budget and reasoning.effort then
+  if budget and reasoning.effort then
+    lose(losses, "reasoning_effort")
+  elseif reasoning.effort then
     budget = parts.effort_to_budget(reasoning.effort, quirks) or parts.effort_to_budget("medium", quirks)
     lose(losses, "reasoning_effort(sent as a budget of " .. budget .. " tokens)")
   elseif not budget and reasoning.mode == "adaptive" then
@@ -492,6 +506,7 @@ local function choice_to_normal(candidate, position, losses)
   end
   found.citations = answers.citations_to_normal(candidate, spoken(list))
   parts.lose_fields(losses, parts.rest(candidate, candidate_fields), "candidates[].")
+  answers.lose_grounding(candidate, losses)
   return {
     index = value(candidate.index) or position - 1, parts = found,
     finish = answers.finish_to_normal(value(candidate.finishReason), found.has_calls),

@@ -56,12 +56,23 @@ D.quirks = {
   tool_id_max = true, tool_id_length = true, top_k = true, document_url = true, flat_content = true,
 }
 
--- How turns of nothing but text are read and written, without Lua (core/script/translation/text_form.h).
+-- How texts, calls and results are read and written, without Lua (core/script/translation/text_form.h).
 D.texts = {
   list = "messages", content = "content", roles = { system = "system", user = "user", assistant = "assistant" },
   types = { "text" }, may_be_text = true,
   system = '{"content":%s,"role":"system"}', user = '{"content":%s,"role":"user"}',
   assistant = '{"content":%s,"role":"assistant"}',
+  user_parts = '{"content":[%s],"role":"user"}', part = '{"text":%s,"type":"text"}',
+  lists = { "annotations", "tool_calls" },
+  tools = {
+    place = "beside", call = "tool_calls", call_type = "function", inside = "function", call_id = "id", name = "name",
+    arguments = "arguments", arguments_are_text = true,
+    result = "tool", result_id = "tool_call_id", output = "content", result_name = "name",
+    calls = '{"content":%s,"role":"assistant","tool_calls":[%v]}',
+    calls_alone = '{"content":null,"role":"assistant","tool_calls":[%v]}',
+    write_call = '{"function":{"arguments":%s,"name":%n},"id":%i,"type":"function"}',
+    write_result = '{"content":%s,"role":"tool","tool_call_id":%i}',
+  },
 }
 
 local known_fields = {
@@ -75,25 +86,30 @@ local known_fields = {
 
 ----- request, Chat → normal
 
-local function tool_from_function(fn, field, holder)
-  local schema = fn.parameters
-  if value(schema) ~= nil and not json.is_raw(schema) then fail(field .. ".parameters", "must be an object") end
+local function tool_from_function(fn, field, holder, at)
   return {
     kind = "function",
     name = required(fn.name, "string", field, ".name"),
     description = optional(fn.description, "string", field, ".description"),
-    schema = value(schema),
+    schema = parts.raw_object(fn.parameters, field, ".parameters"),
     strict = optional(fn.strict, "boolean", field, ".strict"),
-    cache = value(holder.cache_control),
+    cache = optional(holder.cache_control, "object", at, ".cache_control"),
   }
 end
 
+-- `custom` of the tool is the definition as Responses has it: flat.
 local function custom_tool(custom, field, request)
   local name = required(custom.name, "string", field, ".name")
+  local description = optional(custom.description, "string", field, ".description")
+  local format = optional(custom.format, "object", field, ".format")
+  local grammar = format and optional(format.grammar, "object", field, ".format.grammar")
+  if grammar then
+    format = { type = value(format.type), syntax = value(grammar.syntax), definition = value(grammar.definition) }
+  end
   custom_tools.note(request, name)
-  return { kind = "function", name = name, custom = custom, schema = json.raw(custom_tools.schema),
-    description = optional(custom.description, "string", field, ".description"),
-    extra = parts.rest(custom, { name = true, description = true }) }
+  return { kind = "function", name = name, description = description, schema = json.raw(custom_tools.schema),
+    custom = { type = "custom", name = name, description = description, format = format },
+    extra = custom_tools.extra(custom) }
 end
 
 local function tools_to_normal(body, request)
@@ -104,7 +120,7 @@ local function tools_to_normal(body, request)
     local kind = optional(tool.type, "string", field, ".type") or "function"
     if kind == "function" then
       tools[i] = tool_from_function(required(tool["function"], "object", field, ".function"), field .. ".function",
-        tool)
+        tool, field)
     elseif kind == "custom" then
       tools[i] = custom_tool(required(tool.custom, "object", field, ".custom"), field .. ".custom", request)
     else
@@ -113,7 +129,7 @@ local function tools_to_normal(body, request)
   end
   for i, fn in ipairs(optional(body.functions, "array", "functions") or {}) do
     local field = "functions[" .. (i - 1) .. "]"
-    tools[#tools + 1] = tool_from_function(required(fn, "object", field), field, fn)
+    tools[#tools + 1] = tool_from_function(required(fn, "object", field), field, fn, field)
     request.legacy_functions = true
   end
   if #tools > 0 then request.tools = tools end
@@ -131,7 +147,7 @@ local function tool_choice_to_normal(body, request)
     request.tool_choice = { mode = mode }
     return
   end
-  required(choice, "object", field)
+  optional(required(choice, "object", field).type, "string", field, ".type")
   if value(choice.allowed_tools) then
     local allowed, names = required(choice.allowed_tools, "object", field, ".allowed_tools"), {}
     for i, tool in ipairs(required(allowed.tools, "array", field, ".allowed_tools.tools")) do
@@ -157,11 +173,13 @@ local function format_to_normal(body, request)
   elseif kind == "json_schema" then
     -- Some clients leave the wrapper out and put name and schema one level up.
     local wrapper = optional(format.json_schema, "object", "response_format.json_schema") or format
-    local schema = value(wrapper.schema)
-    if schema == nil then fail("response_format.json_schema.schema", "is missing; it must be an object") end
+    local field = wrapper == format and "response_format" or "response_format.json_schema"
+    local schema = parts.raw_object(wrapper.schema, field, ".schema")
+    if not schema then fail("response_format.json_schema.schema", "is missing; it must be an object") end
     request.format = {
-      kind = "json_schema", schema = schema, name = value(wrapper.name), description = value(wrapper.description),
-      strict = value(wrapper.strict),
+      kind = "json_schema", schema = schema, name = optional(wrapper.name, "string", field, ".name"),
+      description = optional(wrapper.description, "string", field, ".description"),
+      strict = optional(wrapper.strict, "boolean", field, ".strict"),
     }
   else
     fail("response_format.type", "must be text, json_object or json_schema, not \"" .. kind .. "\"")
@@ -174,13 +192,15 @@ local function reasoning_to_normal(body, request)
   local thinking = optional(body.thinking, "object", "thinking")
   local budget
   if object then
-    effort = effort or optional(object.effort, "string", "reasoning.effort")
+    local given = optional(object.effort, "string", "reasoning.effort")
+    effort = effort or given
     budget = optional(object.max_tokens, "number", "reasoning.max_tokens")
-    if value(object.enabled) == false then effort = "none" end
+    if optional(object.enabled, "boolean", "reasoning.enabled") == false then effort = "none" end
   end
   if thinking then
-    budget = budget or optional(thinking.budget_tokens, "number", "thinking.budget_tokens")
-    if value(thinking.type) == "disabled" then effort = "none" end
+    local given = optional(thinking.budget_tokens, "number", "thinking.budget_tokens")
+    budget = budget or given
+    if optional(thinking.type, "string", "thinking.type") == "disabled" then effort = "none" end
   end
   if effort == "none" then
     request.reasoning = { mode = "off" }
@@ -193,25 +213,20 @@ end
 
 local function stop_to_normal(body)
   local stop = value(body.stop)
-  if stop == nil then return nil end
   if type(stop) == "string" then return { stop } end
-  local list = {}
-  for i, text in ipairs(required(stop, "array", "stop")) do
-    list[i] = required(text, "string", "stop[" .. (i - 1) .. "]")
-  end
-  return list
+  return parts.strings(stop, "stop")
 end
 
 function D.request_to_normal(body)
   required(body, "object", "body")
   local number, options = "number", optional(body.stream_options, "object", "stream_options")
+  local max_tokens = optional(body.max_tokens, number, "max_tokens")
   local request = {
     dialect = D.name,
     model = optional(body.model, "string", "model"),
     stream = optional(body.stream, "boolean", "stream") or false,
-    stream_usage = options and value(options.include_usage) == true or false,
-    max_tokens = optional(body.max_completion_tokens, number, "max_completion_tokens")
-      or optional(body.max_tokens, number, "max_tokens"),
+    stream_usage = options and optional(options.include_usage, "boolean", "stream_options.include_usage") or false,
+    max_tokens = optional(body.max_completion_tokens, number, "max_completion_tokens") or max_tokens,
     temperature = optional(body.temperature, number, "temperature"),
     top_p = optional(body.top_p, number, "top_p"),
     top_k = optional(body.top_k, number, "top_k"),
@@ -220,14 +235,15 @@ function D.request_to_normal(body)
     n = optional(body.n, number, "n"),
     frequency_penalty = optional(body.frequency_penalty, number, "frequency_penalty"),
     presence_penalty = optional(body.presence_penalty, number, "presence_penalty"),
-    logit_bias = value(body.logit_bias),
+    logit_bias = parts.raw_object(body.logit_bias, "logit_bias"),
     parallel_tools = optional(body.parallel_tool_calls, "boolean", "parallel_tool_calls"),
     user = optional(body.user, "string", "user"),
     service_tier = optional(body.service_tier, "string", "service_tier"),
-    cache = value(body.cache_control),
+    cache = optional(body.cache_control, "object", "cache_control"),
     extra = parts.rest(body, known_fields),
   }
-  if value(body.logprobs) then request.logprobs = { top = optional(body.top_logprobs, number, "top_logprobs") } end
+  local top = optional(body.top_logprobs, number, "top_logprobs")
+  if optional(body.logprobs, "boolean", "logprobs") then request.logprobs = { top = top } end
   tools_to_normal(body, request)
   tool_choice_to_normal(body, request)
   format_to_normal(body, request)
@@ -319,6 +335,7 @@ local function reasoning_from_normal(reasoning, quirks, body, losses)
     end
   end
   local effort = reasoning.effort
+  if effort and reasoning.budget_tokens then lose(losses, "thinking.budget_tokens") end
   if not effort and reasoning.budget_tokens then
     if style == "object" then
       body.reasoning = { max_tokens = reasoning.budget_tokens }
@@ -329,6 +346,7 @@ local function reasoning_from_normal(reasoning, quirks, body, losses)
   end
   if not effort then
     if style == "object" then body.reasoning = { enabled = true } end
+    if style == "effort" then lose(losses, "thinking") end
     return
   end
   effort = parts.nearest_effort(effort, quirks.efforts or default_efforts, "effort", losses)
@@ -403,7 +421,7 @@ function D.request_from_normal(request, target, losses)
       body.tool_choice = tool_choice_from_normal(request.tool_choice, quirks, rename, losses)
     end
     body.parallel_tool_calls = request.parallel_tools
-  elseif request.tool_choice then
+  elseif parts.asks_for_tools(request) then
     lose(losses, "tool_choice")
   end
   if request.format then body.response_format = format_from_normal(request.format, quirks, losses) end
@@ -425,7 +443,7 @@ end
 
 local function choice_to_normal(choice, position)
   local message = value(choice.message) or {}
-  local found = chat.message_parts(message, "choices[].message")
+  local found = chat.message_parts(message, "choices[].message", true)
   local finish = ends.finish_to_normal(value(choice.finish_reason), found.has_calls)
   return {
     index = value(choice.index) or position - 1,

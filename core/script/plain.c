@@ -1,5 +1,6 @@
 /* plain: a small state of its own for each file: base functions, string, table, math, and env and file. The operator's
- * own file, so the only limit is one against endless loops. Any thread but a serving worker's. */
+ * own file, so the only limits are against endless loops and tables, which a reload would have the gateway that runs
+ * pay for. Any thread but a serving worker's. */
 #include "script/plain.h"
 
 #include <lauxlib.h>
@@ -7,12 +8,28 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/must.h"
 #include "base/secret.h"
 #include "script/plain_table.h"
 
-enum { STEPS_MAX = 50000000 };
+enum { STEPS_MAX = 50000000, MEMORY_MAX_MIB = 64 };
+
+struct plain_memory {
+  size_t used_bytes, max_bytes;
+};
+
+static void *allocate(void *owner, void *memory, size_t old_bytes, size_t new_bytes) {
+  struct plain_memory *m = owner;
+  if (memory == NULL) old_bytes = 0; /* then Lua passes the kind of object here */
+  if (new_bytes > old_bytes && new_bytes - old_bytes > m->max_bytes - m->used_bytes) return NULL;
+  m->used_bytes = m->used_bytes - old_bytes + new_bytes;
+  if (new_bytes > 0) return mem_resize(memory, new_bytes);
+  mem_free(memory);
+  return NULL;
+}
 
 static void too_long(lua_State *L, lua_Debug *where) {
+  lua_sethook(L, too_long, LUA_MASKCOUNT, 1); /* a pcall must not swallow it */
   lua_getinfo(L, "Sl", where);
   /* Level 0: the hook runs in the function that it stops, luaL_error would look at that one's caller. */
   lua_pushfstring(
@@ -95,7 +112,11 @@ static bool run(lua_State *L, struct slice text, const char *name, struct err *e
   lua_pushlstring(L, name, slash ? (size_t)(slash - name) + 1 : 0); /* open directory */
   if (lua_pcall(L, 1, 0, 0) == LUA_OK && luaL_loadbufferx(L, text.ptr, text.len, chunk, "t") == LUA_OK) { /* chunk */
     lua_sethook(L, too_long, LUA_MASKCOUNT, STEPS_MAX);
-    if (lua_pcall(L, 0, 1, 0) == LUA_OK) { /* result */
+    int status = lua_pcall(L, 0, 1, 0);
+    if (status == LUA_ERRMEM)
+      return err_set(e, "%s:1: the file takes more than %d MiB of memory\n  it is meant to return a table", name,
+                     MEMORY_MAX_MIB);
+    if (status == LUA_OK) { /* result */
       lua_sethook(L, NULL, 0, 0);
       if (lua_istable(L, -1)) return true;
       return err_set(e, "%s:1: the file must return a table\n  for example: return { listen = \"127.0.0.1:8080\" }",
@@ -112,15 +133,15 @@ static bool run(lua_State *L, struct slice text, const char *name, struct err *e
 }
 
 struct value *plain_read(struct slice text, const char *name, struct err *e) {
-  lua_State *L = luaL_newstate();
-  if (L == NULL) {
-    err_set(e, "%s: out of memory", name);
-    return NULL;
-  }
+  struct plain_memory memory = {.max_bytes = (size_t)MEMORY_MAX_MIB << 20};
+  lua_State *L = lua_newstate(allocate, &memory);
+  must(L != NULL);
   struct keylines *lines = keylines_new(text);
   struct value *v = value_new();
   struct plain_source source = {.name = name, .lines = lines};
-  if (!run(L, text, name, e) || !plain_table_read(L, -1, &source, v, e)) {
+  bool ran = run(L, text, name, e);
+  memory.max_bytes = SIZE_MAX; /* what reads the result is not protected */
+  if (!ran || !plain_table_read(L, -1, &source, v, e)) {
     value_free(v);
     v = NULL;
   }

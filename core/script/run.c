@@ -93,6 +93,7 @@ void run_release(struct run_slot *slot) {
   if (slot->is_waiting) replace_coroutine(slot);
   slot->is_waiting = false;
   slot->owner = NULL;
+  slot->allowed_ns = 0;
   uint32_t count = 0;
   for (struct run_slot *at = vm->spare; at != NULL && count < SPARE_MAX; at = at->next) count++;
   if (count == SPARE_MAX) {
@@ -217,7 +218,7 @@ static void fill_report(struct run_slot *slot, enum run_outcome outcome, struct 
   if (r->traceback[0] == 0) read_traceback(slot->L, r);
   if (outcome == RUN_KILLED) {
     snprintf(r->message, sizeof r->message, "stopped: it computed for more than %u ms, the limit of `%s`",
-             limit->cpu_ms, run_hook_name(slot->hook));
+             limit->cpu_ms + (unsigned)(slot->allowed_ns / 1000000u), run_hook_name(slot->hook));
   } else if (outcome == RUN_OUT_OF_MEMORY && lua_getstack(slot->L, DEEP_FRAMES, &deep)) {
     snprintf(r->message, sizeof r->message, "stack overflow: a function calls itself without end");
   } else if (outcome == RUN_OUT_OF_MEMORY) {
@@ -267,7 +268,7 @@ static int l_run_enter(lua_State *L) {
 
 static enum run_outcome resume(struct run_slot *slot, struct run_report *report) {
   struct vm *vm = slot->vm;
-  uint64_t limit_ns = (uint64_t)vm->hooks[slot->hook].cpu_ms * 1000000u;
+  uint64_t limit_ns = (uint64_t)vm->hooks[slot->hook].cpu_ms * 1000000u + slot->allowed_ns;
   if (slot->used_ns >= OVERRUN_TIMES * limit_ns) limit_ns = 0;
   else limit_ns = slot->used_ns + STRETCH_MIN_NS < limit_ns ? limit_ns - slot->used_ns : STRETCH_MIN_NS;
   int results = 0;

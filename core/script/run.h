@@ -68,7 +68,8 @@ struct run_slot {
   const struct run_task *task;
   void *owner; /* of the running or waiting call; NULL when idle */
   int (*give)(lua_State *L, void *owner);
-  uint64_t used_ns; /* CPU limit used by the stretches before the last wait */
+  uint64_t used_ns;    /* CPU limit used by the stretches before the last wait */
+  uint64_t allowed_ns; /* added to the hook's CPU limit: run_allow */
   bool is_waiting;
   struct run_slot *next; /* in vm->spare */
 };
@@ -80,6 +81,11 @@ struct run_slot *run_take(struct vm *vm);
 void run_release(struct run_slot *slot);
 /* Frees the spare slots; by vm_free. */
 void run_drop_spare(struct vm *vm);
+
+/* Adds to the CPU limit of the slot's calls until it is released: what they go through is long. */
+static inline void run_allow(struct run_slot *slot, uint64_t more_ns) {
+  slot->allowed_ns = more_ns;
+}
 
 /* Runs a hook until it ends or waits. owner: handed to the task, and to API functions by run_owner. report may be NULL.
  * Not to be called while another script runs on this thread. */

@@ -16,7 +16,7 @@
 
 enum {
   IDLE_NS = 10000000,  /* less than the smallest limit, so that no stretch is noticed late */
-  AGAIN_NS = 1000000,  /* between two signals for one stretch */
+  AGAIN_NS = 1000000,  /* between the first two signals for one stretch; then twice as long each time */
   SLEEP_MIN_NS = 50000 /* do not spin for the last microseconds of a limit */
 };
 
@@ -34,6 +34,7 @@ struct post {
   uint64_t looked_cpu_ns;   /* the thread's CPU clock when it last looked */
   uint64_t seen_started_ns; /* of the stretch it saw last, and what that had used by then */
   uint64_t seen_used_ns, seen_cpu_ns;
+  uint64_t signal_at_ns, signal_wait_ns; /* the next signal for it, and how long that was waited for */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -84,12 +85,17 @@ static uint64_t look(struct post *p, uint64_t now_ns) {
     p->seen_started_ns = started_ns;
     p->seen_used_ns = most_ns < limit_ns / 2 ? most_ns : limit_ns / 2;
     p->seen_cpu_ns = cpu_ns;
+    p->signal_at_ns = p->signal_wait_ns = 0;
   }
   uint64_t used_ns = p->seen_used_ns + cpu_ns - p->seen_cpu_ns;
   if (used_ns < limit_ns) return limit_ns - used_ns;
+  if (now_ns < p->signal_at_ns) return p->signal_at_ns - now_ns;
+  /* Its handler walks the whole stack (lua_sethook): at a steady pace a deep one would be walked all the time. */
+  p->signal_wait_ns = p->signal_wait_ns == 0 ? AGAIN_NS : 2 * p->signal_wait_ns;
+  p->signal_at_ns = now_ns + p->signal_wait_ns;
   atomic_store_explicit(&p->condemned_ns, started_ns, memory_order_release);
   pthread_kill(p->thread, SIGURG);
-  return AGAIN_NS;
+  return p->signal_wait_ns;
 }
 
 static void *watch(void *unused) {

@@ -31,7 +31,7 @@ M.signer = signer
 local function add_thinking_blocks(blocks, field, into)
   for i, block in ipairs(blocks) do
     local path = field .. "[" .. (i - 1) .. "]"
-    if value(block.type) == "redacted_thinking" then
+    if optional(block.type, "string", path, ".type") == "redacted_thinking" then
       local sealed, signed_by = seals.open(required(block.data, "string", path, ".data"), "anthropic")
       into[#into + 1] = { type = "thinking", redacted = true, data = sealed, signed_by = signed_by }
     else
@@ -85,11 +85,14 @@ local function add_thinking(message, field, into)
   if #into == before and plain then into[#into + 1] = { type = "thinking", text = plain, field = plain_field } end
 end
 
-local function thinking_text(part)
+local function thinking_text(part, field)
   local inner = value(part.thinking)
   if type(inner) == "string" then return inner end
   local texts = {}
-  for _, piece in ipairs(inner or {}) do texts[#texts + 1] = value(piece.text) or "" end
+  field = (field or "content[]") .. ".thinking"
+  for i, piece in ipairs(parts.objects(inner, field)) do
+    texts[i] = optional(piece.text, "string", field .. "[" .. (i - 1) .. "].text") or ""
+  end
   return table.concat(texts)
 end
 M.thinking_text = thinking_text
@@ -98,7 +101,7 @@ local function url_of(v, field)
   v = value(v)
   if type(v) == "string" then return v, nil end
   required(v, "object", field)
-  return required(v.url, "string", field, ".url"), value(v.detail)
+  return required(v.url, "string", field, ".url"), optional(v.detail, "string", field, ".detail")
 end
 
 local function image_part(part, field)
@@ -116,9 +119,10 @@ end
 
 local function file_part(part, field)
   local file = required(part.file, "object", field, ".file")
-  local title, bytes = value(file.filename), value(file.file_data)
-  if value(file.file_id) then return { type = "document", file_id = file.file_id, title = title, at = field } end
-  required(bytes, "string", field, ".file.file_data")
+  local title = optional(file.filename, "string", field, ".file.filename")
+  local id = optional(file.file_id, "string", field, ".file.file_id")
+  if id then return { type = "document", file_id = id, title = title, at = field } end
+  local bytes = required(file.file_data, "string", field, ".file.file_data")
   local media_type, base64 = parts.data_url(bytes)
   if media_type then
     return { type = "document", media_type = media_type, bytes = base64, title = title, at = field }
@@ -132,7 +136,7 @@ local function audio_part(part, field)
   if type(audio) == "string" then return { type = "audio", bytes = audio, at = field } end
   required(audio, "object", field, ".input_audio")
   return { type = "audio", bytes = required(audio.data, "string", field, ".input_audio.data"),
-    format = value(audio.format), at = field }
+    format = optional(audio.format, "string", field, ".input_audio.format"), at = field }
 end
 
 local part_readers = {
@@ -143,10 +147,11 @@ local part_readers = {
   image_url = image_part,
   file = file_part,
   input_audio = audio_part,
-  thinking = function(part) return { type = "thinking", text = thinking_text(part) } end,
+  thinking = function(part, field) return { type = "thinking", text = thinking_text(part, field) } end,
   document_url = function(part, field)
     local url = url_of(part.document_url, field .. ".document_url")
-    return { type = "document", url = url, title = value(part.document_name), at = field }
+    return { type = "document", url = url, title = optional(part.document_name, "string", field, ".document_name"),
+      at = field }
   end,
 }
 
@@ -164,7 +169,7 @@ local function add_content(content, field, into)
     local read = part_readers[kind]
     local normal = read and read(part, path) or { type = "opaque", kind = kind, dialect = dialect, body = part,
       at = path }
-    normal.cache = value(part.cache_control)
+    normal.cache = optional(part.cache_control, "object", path, ".cache_control")
     into[#into + 1] = normal
   end
 end
@@ -191,24 +196,30 @@ local function add_custom_call(call, path, into)
   into.has_calls = true
 end
 
-local function add_call(call, i, path, into)
+local function add_call(call, i, path, into, is_answer)
   local fn = optional(call["function"], "object", path, ".function")
   if not fn then fail(path .. ".function", "is missing; only calls of functions and custom tools can be carried") end
-  local part = { type = "tool_call", at = path,
-    id = optional(call.id, "string", path, ".id") or "call_" .. i,
+  local id = optional(call.id, "string", path, ".id")
+  -- In history it must be the same each time the history is sent; no two answers may share one.
+  if not id or is_answer and id == "" then id = is_answer and gw.id("call_") or "call_" .. i end
+  local part = { type = "tool_call", at = path, id = id,
     name = required(fn.name, "string", path, ".function.name") }
-  into[#into + 1] = parts.set_arguments(part, optional(fn.arguments, "string", path, ".function.arguments") or "")
+  local arguments = fn.arguments
+  -- Some servers answer with the object itself.
+  if is_answer and type(arguments) == "table" and arguments ~= json.null then arguments = json.encode(arguments) end
+  into[#into + 1] = parts.set_arguments(part, optional(arguments, "string", path, ".function.arguments") or "")
   into.has_calls = true
 end
 
-local function add_calls(message, field, into)
+local function add_calls(message, field, into, is_answer)
   for i, call in ipairs(optional(message.tool_calls, "array", field, ".tool_calls") or {}) do
     local path = field .. ".tool_calls[" .. (i - 1) .. "]"
     local signature = M.call_signature(required(call, "object", path))
     if signature then
       into[#into + 1] = { type = "thinking", text = "", signature = signature, signed_by = "gemini" }
     end
-    if value(call.type) == "custom" then add_custom_call(call, path, into) else add_call(call, i, path, into) end
+    local kind = optional(call.type, "string", path, ".type")
+    if kind == "custom" then add_custom_call(call, path, into) else add_call(call, i, path, into, is_answer) end
   end
   local legacy = optional(message.function_call, "object", field, ".function_call")
   local name = legacy and optional(legacy.name, "string", field, ".function_call.name")
@@ -235,13 +246,13 @@ local function add_citations(message, field, into)
 end
 
 -- All parts of an assistant message, thinking first, calls last. The list has has_calls and citations beside them.
-function M.message_parts(message, field)
+function M.message_parts(message, field, is_answer)
   local found = {}
   add_thinking(message, field, found)
   add_content(message.content, field .. ".content", found)
   local refusal = value(message.refusal)
   if type(refusal) == "string" and refusal ~= "" then found[#found + 1] = { type = "refusal", text = refusal } end
-  add_calls(message, field, found)
+  add_calls(message, field, found, is_answer)
   local audio = value(message.audio)
   -- In an answer the audio comes with its bytes; in history only its id is left (kept with the unknown fields).
   if type(audio) == "table" and (value(audio.data) or "") ~= "" then
@@ -273,7 +284,8 @@ local function result_part(message, field)
   add_content(message.content, field .. ".content", inner)
   local id = message.role == "function" and "call_" .. required(message.name, "string", field, ".name")
     or required(message.tool_call_id, "string", field, ".tool_call_id")
-  return { type = "tool_result", id = id, parts = inner, cache = value(message.cache_control),
+  return { type = "tool_result", id = id, parts = inner,
+    cache = optional(message.cache_control, "object", field, ".cache_control"),
     legacy_name = message.role == "function" and message.name or nil }
 end
 
@@ -308,9 +320,8 @@ function M.messages_to_normal(messages, request)
       else
         fail(field .. ".role", "must be system, developer, user, assistant or tool, not \"" .. role .. "\"")
       end
-      if value(message.cache_control) and #normal.parts > 0 then
-        normal.parts[#normal.parts].cache = message.cache_control
-      end
+      local cache = optional(message.cache_control, "object", field, ".cache_control")
+      if cache and #normal.parts > 0 then normal.parts[#normal.parts].cache = cache end
       if role ~= "user" and role ~= "assistant" and #list == 0 then
         system[#system + 1] = normal
       else
@@ -340,6 +351,7 @@ local function content_part(part, quirks, losses)
   elseif kind == "document" then
     if part.citations_enabled then lose(losses, "messages[].content[].citations") end
     if part.context then lose(losses, "messages[].content[].context") end
+    if parts.is_video(part) then fail(part.at or "messages", "is video, which this provider does not take") end
     if part.text then
       lose(losses, "messages[].content[](document sent as text)")
       sent = { type = "text", text = part.title and part.title .. "\n\n" .. part.text or part.text }
@@ -354,7 +366,7 @@ local function content_part(part, quirks, losses)
       end
       sent = { type = "file", file = { file_data = part.url, filename = part.title } }
     else
-      sent = { type = "file", file = { filename = part.title or "document.pdf",
+      sent = { type = "file", file = { filename = parts.file_name(part),
         file_data = "data:" .. part.media_type .. ";base64," .. part.bytes } }
     end
   elseif kind == "audio" then

@@ -16,14 +16,16 @@ local dialect = "cohere.chat"
 
 local plain_text_fields = { text = true, snippet = true, content = true }
 
--- What a document says: its one text field, or all its fields but the title as JSON.
+-- The text and the title of a document's fields: of one text field beside the title, else all of them as the JSON that
+-- they came as, whose numbers are exact.
 local function document_text(fields)
-  local rest = parts.rest(fields, { title = true }) or {}
+  local known = json.decode(json.text(fields))
+  local rest = parts.rest(known, { title = true }) or {}
   local only = next(rest)
   if only and next(rest, only) == nil and plain_text_fields[only] and type(rest[only]) == "string" then
-    return rest[only]
+    return rest[only], type(known.title) == "string" and known.title or nil
   end
-  return json.encode(rest)
+  return json.text(fields), nil
 end
 
 -- A string, or { id, data }; `body` keeps it as the client wrote it.
@@ -40,10 +42,8 @@ function M.document_to_normal(document, field)
     part.text = fields
     return part
   end
-  required(fields, "object", field, ".data")
-  if json.is_raw(fields) then fields = json.decode(json.text(fields)) end
-  part.title = type(fields.title) == "string" and fields.title or nil
-  part.text = document_text(fields)
+  if fields == nil then fail(field .. ".data", "is missing; it must be an object") end
+  part.text, part.title = document_text(parts.raw_object(fields, field, ".data"))
   return part
 end
 
@@ -106,11 +106,15 @@ local function add_content(content, field, into)
   return by_item
 end
 
-local function add_calls(calls, field, into)
+local function add_calls(calls, field, into, is_answer)
   for i, call in ipairs(optional(calls, "array", field) or {}) do
     local path = field .. "[" .. (i - 1) .. "]"
-    local fn = required(required(call, "object", path)["function"], "object", path, ".function")
-    local part = { type = "tool_call", at = path, id = optional(call.id, "string", path, ".id") or "call_" .. i,
+    optional(required(call, "object", path).type, "string", path, ".type")
+    local fn = required(call["function"], "object", path, ".function")
+    local id = optional(call.id, "string", path, ".id")
+    -- In history it must be the same each time the history is sent; no two answers may share one.
+    if not id or is_answer and id == "" then id = is_answer and gw.id("call_") or "call_" .. i end
+    local part = { type = "tool_call", at = path, id = id,
       name = required(fn.name, "string", path, ".function.name") }
     into[#into + 1] =
       parts.set_arguments(part, optional(fn.arguments, "string", path, ".function.arguments") or "")
@@ -120,7 +124,7 @@ end
 
 -- All parts of an assistant message: thinking, the tool plan (which is thinking too), the other content, calls. Returns
 -- also the parts by the index of their content item.
-function M.message_parts(message, field)
+function M.message_parts(message, field, is_answer)
   local content, found = {}, {}
   local by_item = add_content(message.content, field .. ".content", content)
   local plan = optional(message.tool_plan, "string", field, ".tool_plan")
@@ -131,7 +135,7 @@ function M.message_parts(message, field)
   for _, part in ipairs(content) do
     if part.type ~= "thinking" then found[#found + 1] = part end
   end
-  add_calls(message.tool_calls, field .. ".tool_calls", found)
+  add_calls(message.tool_calls, field .. ".tool_calls", found, is_answer)
   return found, by_item
 end
 

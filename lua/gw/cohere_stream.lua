@@ -116,7 +116,9 @@ read["tool-call-start"] = function(self, body, emit)
   self.calls[value(body.index) or call.index] = call
   self.last = call
   self.call_count, self.has_content = call.index + 1, true
-  emit({ type = "tool_start", index = call.index, id = value(given.id) or gw.id("call_"), name = value(fn.name) or "" })
+  local id = value(given.id)
+  if not id or id == "" then id = gw.id("call_") end
+  emit({ type = "tool_start", index = call.index, id = id, name = value(fn.name) or "" })
   emit_arguments(self, call, fn, emit)
 end
 

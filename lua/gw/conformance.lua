@@ -137,9 +137,9 @@ local function check_request(test, client, name)
   if not says or not says.read then return end
   local without, with = samples.request(name, client.name)
   local body_without = said(client, without, says.quirk)
-  local body_with, read = said(client, with, says.quirk)
-  local value = samples.seen(name, read)
   -- What the dialect's own writer cannot say is tried by the dialect's specs.
+  local is_said, body_with, read = pcall(said, client, with, says.quirk)
+  local value = is_said and samples.seen(name, read)
   if not value or not same(value, samples.seen(name, with)) then return end
   local failures = {}
   local base, base_lost = ask(test, client, body_without)

@@ -115,8 +115,15 @@ function reads.document(document, field)
     -- The name of a file elsewhere: Converse has its extension apart.
     title = required(document.name, "string", field .. ".name") .. "." .. format,
     context = optional(document.context, "string", field .. ".context"),
-    citations_enabled = citations and value(citations.enabled) or nil,
+    citations_enabled = citations and optional(citations.enabled, "boolean", field .. ".citations.enabled") or nil,
   }, document.source, field .. ".source")
+end
+
+function reads.audio(audio, field)
+  local format = required(required(audio, "object", field).format, "string", field .. ".format")
+  local source = required(audio.source, "object", field .. ".source")
+  return { type = "audio", at = field, format = format,
+    bytes = required(source.bytes, "string", field .. ".source.bytes") }
 end
 
 -- In the normal form a video is a document of that type, as Gemini has it: who takes none refuses it.
@@ -132,14 +139,9 @@ function reads.toolUse(use, field)
   if kind and kind ~= "tool_use" then
     return { type = "opaque", kind = kind, dialect = dialect, body = { toolUse = use }, at = field }
   end
-  local input = value(use.input)
-  if input == nil then
-    input = json.raw("{}")
-  elseif not json.is_raw(input) then
-    fail(field .. ".input", "must be an object")
-  end
-  return { type = "tool_call", id = required(use.toolUseId, "string", field .. ".toolUseId"),
-    name = required(use.name, "string", field .. ".name"), arguments = input, at = field }
+  return { type = "tool_call", id = required(use.toolUseId, "string", field .. ".toolUseId"), at = field,
+    name = required(use.name, "string", field .. ".name"),
+    arguments = parts.raw_object(use.input, field, ".input") or json.raw("{}") }
 end
 
 function reads.toolResult(result, field, how, losses)
@@ -148,7 +150,7 @@ function reads.toolResult(result, field, how, losses)
     return { type = "opaque", kind = result.type, dialect = dialect, body = { toolResult = result }, at = field }
   end
   local part = { type = "tool_result", id = required(result.toolUseId, "string", field .. ".toolUseId"), parts = {},
-    is_error = value(result.status) == "error" or nil, at = field }
+    is_error = optional(result.status, "string", field .. ".status") == "error" or nil, at = field }
   for i, block in ipairs(parts.objects(result.content, field .. ".content")) do
     local raw = value(block.json)
     if raw ~= nil then
@@ -194,13 +196,18 @@ function reads.guardContent(content, field, _, losses)
   return { type = "text", text = required(text.text, "string", field .. ".text.text"), guard = content }
 end
 
-function M.citation_to_normal(citation)
-  local place = value(citation.location) or {}
-  local web, texts = value(place.web), {}
-  for _, source in ipairs(value(citation.sourceContent) or {}) do texts[#texts + 1] = value(source.text) end
+function M.citation_to_normal(citation, field)
+  field = field or "citation"
+  local place = optional(citation.location, "object", field, ".location") or {}
+  local web, texts = optional(place.web, "object", field, ".location.web"), {}
+  for i, source in ipairs(parts.objects(citation.sourceContent, field .. ".sourceContent")) do
+    texts[#texts + 1] = optional(source.text, "string", field .. ".sourceContent[" .. (i - 1) .. "].text")
+  end
   return {
-    type = next(place) or "unknown", url = web and value(web.url), title = value(citation.title) or web
-      and value(web.domain), text = texts[1] and table.concat(texts) or nil, dialect = dialect, body = citation,
+    type = next(place) or "unknown", url = web and optional(web.url, "string", field, ".location.web.url"),
+    title = optional(citation.title, "string", field, ".title")
+      or web and optional(web.domain, "string", field, ".location.web.domain"),
+    text = texts[1] and table.concat(texts) or nil, dialect = dialect, body = citation,
   }
 end
 
@@ -211,7 +218,7 @@ function reads.citationsContent(content, field)
   end
   local part = { type = "text", text = table.concat(texts), citations = {} }
   for i, citation in ipairs(parts.objects(content.citations, field .. ".citations")) do
-    part.citations[i] = M.citation_to_normal(citation)
+    part.citations[i] = M.citation_to_normal(citation, field .. ".citations[" .. (i - 1) .. "]")
   end
   if #part.citations == 0 then part.citations = nil end
   return part
@@ -221,8 +228,8 @@ local marker_ages = { ["5m"] = "5m", ["1h"] = "1h" }
 
 -- A cache point marks all that stands before it; in the normal form the part before it carries the mark.
 function M.cache_of(point, field)
-  return { type = "ephemeral", ttl = marker_ages[optional(required(point, "object", field).ttl, "string",
-    field .. ".ttl")] }
+  optional(required(point, "object", field).type, "string", field, ".type")
+  return { type = "ephemeral", ttl = marker_ages[optional(point.ttl, "string", field, ".ttl")] }
 end
 
 -- Reads one block into a list of parts. What only Converse knows (searchResult, server tools) stays whole as an opaque
@@ -231,6 +238,11 @@ function M.add_block(block, field, into, how, losses)
   local kind, content = next(block)
   while kind and content == json.null do kind, content = next(block, kind) end
   if not kind then fail(field, "is empty; it must have text, image, document, toolUse or another member") end
+  for other, inner in pairs(block) do
+    if how.is_client and other ~= kind and inner ~= json.null then
+      fail(field, "has more than one member; it must be one of text, image, document, toolUse or another")
+    end
+  end
   local last = into[#into]
   if kind == "cachePoint" and last then
     last.cache = M.cache_of(content, field .. ".cachePoint")
@@ -244,7 +256,7 @@ end
 function M.add_blocks(content, field, into, how, losses)
   for i, block in ipairs(optional(content, "array", field) or {}) do
     local text = type(block) == "table" and block.text
-    if type(text) == "string" then
+    if type(text) == "string" and not next(block, "text") and next(block) == "text" then
       into[#into + 1] = { type = "text", text = text }
     else
       local path = field .. "[" .. (i - 1) .. "]"

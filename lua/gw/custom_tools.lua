@@ -25,6 +25,14 @@ function M.input(part)
   return text
 end
 
+-- Fields of a definition that other dialects cannot be told; free text is what they all give.
+function M.extra(definition)
+  local extra = parts.rest(definition, { type = true, name = true, description = true })
+  local format = extra and extra.format
+  if type(format) == "table" and format.type == "text" then extra.format = nil end
+  return extra
+end
+
 -- Notes that the request has such a tool.
 function M.note(request, name)
   request.custom_tools = request.custom_tools or {}

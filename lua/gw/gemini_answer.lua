@@ -88,17 +88,17 @@ local tiers = { default = "standard" }
 
 function M.usage_from_normal(usage, losses)
   local input, output = usage.input_tokens or 0, usage.output_tokens or 0
-  local visible = math.max(0, output - (usage.reasoning_tokens or 0))
+  local thought = math.min(output, usage.reasoning_tokens or 0)
+  local visible = output - thought
   if (usage.cache_write_tokens or 0) > 0 then lose(losses, "usage.cache_write_tokens") end
   if (usage.cache_write_1h_tokens or 0) > 0 then lose(losses, "usage.cache_creation") end
   for _, count in pairs(usage.server_tools or {}) do
     if count ~= 0 and count ~= json.null then lose(losses, "usage.server_tool_use") end
   end
   local cached = (usage.cache_read_tokens or 0) > 0 and usage.cache_read_tokens or nil
-  local thoughts = (usage.reasoning_tokens or 0) > 0 and usage.reasoning_tokens or nil
   return {
     promptTokenCount = input, candidatesTokenCount = visible, totalTokenCount = input + output,
-    thoughtsTokenCount = thoughts, cachedContentTokenCount = cached,
+    thoughtsTokenCount = thought > 0 and thought or nil, cachedContentTokenCount = cached,
     serviceTier = usage.service_tier and (tiers[usage.service_tier] or usage.service_tier),
     promptTokensDetails = details(input, usage.audio_input_tokens),
     candidatesTokensDetails = details(visible, usage.audio_output_tokens),
@@ -155,6 +155,14 @@ function M.citations_to_normal(candidate, text, bases)
     end
   end
   return #list > 0 and list or nil
+end
+
+local grounding_fields = { groundingChunks = true, groundingSupports = true }
+
+-- Citations are carried; the searches, and what Google wants shown of them, are not.
+function M.lose_grounding(candidate, losses)
+  local grounding = value(candidate.groundingMetadata)
+  if grounding then parts.lose_fields(losses, parts.rest(grounding, grounding_fields), "groundingMetadata.") end
 end
 
 -- groundingMetadata for citations whose places count characters of `text`; nil when there are none.

@@ -118,12 +118,7 @@ local function result_text(response)
 end
 
 local function call_part(call, field, state)
-  local arguments = value(call.args)
-  if arguments == nil then
-    arguments = json.raw("{}")
-  elseif not json.is_raw(arguments) then
-    fail(field .. ".args", "must be an object")
-  end
+  local arguments = parts.raw_object(call.args, field, ".args") or json.raw("{}")
   local part = { type = "tool_call", name = required(call.name, "string", field, ".name"), arguments = arguments,
     id = optional(call.id, "string", field, ".id"), at = field }
   state.calls = state.calls + 1
@@ -148,10 +143,10 @@ local function result_part(result, field, state)
   local id = optional(result.id, "string", field, ".id")
   if id == "" then id = nil end
   local call = answered(state, id, name)
-  local response = value(result.response)
-  if response ~= nil and not json.is_raw(response) then fail(field .. ".response", "must be an object") end
-  if response ~= nil and not json.text(response):find("^%s*{") then fail(field .. ".response", "must be an object") end
+  local response = parts.raw_object(result.response, field, ".response")
   local text, is_error = result_text(response)
+  parts.lose_fields(state.losses, { scheduling = result.scheduling, willContinue = result.willContinue },
+    "contents[].parts[].functionResponse.")
   local part = { type = "tool_result", id = id or call and call.id or "call_unknown", name = name, is_error = is_error,
     parts = {}, at = field }
   if text ~= "" then part.parts[1] = { type = "text", text = text } end
@@ -230,6 +225,7 @@ local function read_plain(part, text, path, state)
   else
     normal = read_media(part, path)
   end
+  parts.lose_fields(state.losses, { videoMetadata = part.videoMetadata }, "contents[].parts[].")
   local resolution = optional(part.mediaResolution, "object", path, ".mediaResolution")
   if normal and resolution then normal.detail = levels[value(resolution.level)] end
   if normal or not text or text == "" then return normal end
@@ -245,7 +241,7 @@ local function read_part(part, path, into, state)
     into[#into + 1] = { type = "opaque", kind = own, dialect = dialect, body = part, at = path }
     return
   end
-  if value(part.thought) == true and text then return add_thought(text, signature, into) end
+  if optional(part.thought, "boolean", path, ".thought") and text then return add_thought(text, signature, into) end
   local normal, last = read_plain(part, text, path, state), into[#into]
   if signature then
     add_signed(normal, signature, into)
@@ -275,8 +271,8 @@ end
 local roles = { user = "user", model = "assistant", ["function"] = "user", tool = "user", assistant = "assistant" }
 
 -- Reads body.contents into a list of messages; contents of the model that follow each other become one.
-function M.contents_to_normal(contents)
-  local messages, state = {}, { calls = 0, open = {} }
+function M.contents_to_normal(contents, losses)
+  local messages, state = {}, { calls = 0, open = {}, losses = losses }
   for i, content in ipairs(contents) do
     local field = "contents[" .. (i - 1) .. "]"
     local role = optional(required(content, "object", field).role, "string", field, ".role") or "user"

@@ -259,8 +259,9 @@ Where translating leaves a choice, this is what is done.
 - **`temperature` above 1**: Clamped where 1 is the most, which is listed; `quirks.temperature = "reject"` refuses.
 - **several answers**: Refused where one is all there is; not made of several calls.
 - **ids of end users that look like addresses**: Given to nobody.
-- **fields that only a provider's memory can serve**: `previous_response_id`, `conversation`, references: status 400
-  where another provider is asked.
+- **fields that only memory can serve**: `previous_response_id` and references to items are answered out of what the
+  gateway [keeps](../how-to/remember.md); what it does not keep, `conversation` and `prompt`: status 400 where another
+  provider is asked.
 - **JSON without a schema**: Asked for in the system prompt where there is no field, which is listed.
 - **JSON in quotes or blanks**: Nothing of an answer is trimmed: schemas are asked for natively.
 - **efforts and budgets**: One table, a setting of the adapter ([normal form](normal-form.md)); a native effort wins.
@@ -269,7 +270,8 @@ Where translating leaves a choice, this is what is done.
 - **thinking in `<think>` tags**: Split only with `quirks.think_tags`.
 - **unknown stop reasons**: Taken as the usual end and logged; a filtered answer is a refusal for Anthropic.
 - **usage before it is known**: A stream's first event says the estimate of the prompt, or 0; the last one is right.
-- **`model` and `id`**: Clients see the name they asked for and the provider's id; the trace has both names.
+- **`model` and `id`**: Clients see the name they asked for and the provider's id, or, of an answer that is kept, one
+  of its own; the trace has both names.
 ]]
 
 local verdicts = { "lost", "changed", "refused", "renamed" }

@@ -2,6 +2,7 @@
 -- (whole bodies) and by the streams. Facts and quirks: see adapters/dialects/anthropic_messages.lua.
 -- It does not know about requests or answers as a whole.
 
+local base64 = require("gw.base64")
 local parts = require("gw.parts")
 local seals = require("gw.seals")
 
@@ -44,6 +45,7 @@ local function read_source(part, source, field)
   elseif kind == "file" then
     part.file_id, part.dialect = required(source.file_id, "string", field, ".file_id"), dialect
   elseif kind == "text" then
+    optional(source.media_type, "string", field, ".media_type")
     part.text, part.media_type = required(source.data, "string", field, ".data"), "text/plain"
   elseif kind == "content" then
     part.text, part.source = M.plain_text(source.content, field .. ".content"), source
@@ -59,7 +61,7 @@ function M.plain_text(content, field)
   local texts = {}
   required(content, "array", field)
   for i, block in ipairs(parts.objects(content, field)) do
-    if value(block.type) == "text" then
+    if required(block.type, "string", field .. "[" .. (i - 1) .. "].type") == "text" then
       texts[#texts + 1] = required(block.text, "string", field .. "[" .. (i - 1) .. "].text")
     end
   end
@@ -74,7 +76,9 @@ function read.document(block, field)
   local part = { type = "document", at = field, title = optional(block.title, "string", field, ".title"),
     context = optional(block.context, "string", field, ".context") }
   local citations = optional(block.citations, "object", field, ".citations")
-  if citations and value(citations.enabled) then part.citations_enabled = true end
+  if citations and optional(citations.enabled, "boolean", field, ".citations.enabled") then
+    part.citations_enabled = true
+  end
   return read_source(part, block.source, field .. ".source")
 end
 
@@ -93,19 +97,14 @@ function read.redacted_thinking(block, field)
 end
 
 function read.tool_use(block, field)
-  local input = value(block.input)
-  if input == nil then
-    input = json.raw("{}")
-  elseif not json.is_raw(input) then
-    fail(field .. ".input", "must be an object")
-  end
-  return { type = "tool_call", id = required(block.id, "string", field, ".id"),
-    name = required(block.name, "string", field, ".name"), arguments = input, at = field }
+  return { type = "tool_call", id = required(block.id, "string", field, ".id"), at = field,
+    name = required(block.name, "string", field, ".name"),
+    arguments = parts.raw_object(block.input, field, ".input") or json.raw("{}") }
 end
 
 function read.tool_result(block, field)
   local part = { type = "tool_result", id = required(block.tool_use_id, "string", field, ".tool_use_id"),
-    is_error = value(block.is_error) == true or nil, parts = {}, at = field }
+    is_error = optional(block.is_error, "boolean", field, ".is_error") or nil, parts = {}, at = field }
   M.add_blocks(block.content, field .. ".content", part.parts)
   return part
 end
@@ -125,7 +124,7 @@ function M.add_blocks(content, field, into)
     local reader = read[kind]
     local part = reader and reader(block, path)
       or { type = "opaque", kind = kind, dialect = dialect, body = block, at = path }
-    if reader then part.cache = value(block.cache_control) end
+    if reader then part.cache = optional(block.cache_control, "object", path, ".cache_control") end
     into[#into + 1] = part
   end
   return into
@@ -179,6 +178,22 @@ function write.image(part, how)
   return { type = "image", source = source }
 end
 
+local longest_text_bytes = 64 * 1024
+
+-- Bytes are taken of PDFs alone; a text in base64 is sent as text. Decoding takes a worker's time: hence the limit.
+local function source_of_bytes(part)
+  local media_type = part.media_type
+  if media_type == "application/pdf" then return { type = "base64", media_type = media_type, data = part.bytes } end
+  if not media_type:find("^text/") then
+    fail(part.at or "messages", "is " .. media_type .. "; this provider takes PDFs and plain text")
+  elseif #part.bytes > longest_text_bytes then
+    fail(part.at or "messages", "is a text of more than 64 KiB as base64; send it as text")
+  end
+  local text = base64.decode(part.bytes)
+  if not text or not utf8.len(text) then fail(part.at or "messages", "is not the base64 of UTF-8 text") end
+  return { type = "text", media_type = "text/plain", data = text }
+end
+
 function write.document(part)
   local source
   if part.source then
@@ -186,7 +201,7 @@ function write.document(part)
   elseif part.text then
     source = { type = "text", media_type = "text/plain", data = part.text }
   elseif part.bytes then
-    source = { type = "base64", media_type = part.media_type, data = part.bytes }
+    source = source_of_bytes(part)
   elseif part.url then
     source = { type = "url", url = part.url }
   elseif part.dialect == dialect then

@@ -47,6 +47,21 @@ function M.required(v, kind, field, rest)
   return M.optional(v, kind, field, rest)
 end
 
+-- A raw JSON object, whose bytes matter; nil when it is absent or null.
+function M.raw_object(v, field, rest)
+  v = M.value(v)
+  if v == nil then return nil end
+  if not json.is_raw(v) or not json.text(v):find("^%s*{") then fail(field .. (rest or ""), "must be an object") end
+  return v
+end
+
+-- A list of strings; nil when it is absent or null.
+function M.strings(v, field)
+  local list = M.optional(v, "array", field)
+  for i, text in ipairs(list or {}) do M.required(text, "string", field .. "[" .. (i - 1) .. "]") end
+  return list
+end
+
 -- A list of objects; an empty one when it is absent or null.
 function M.objects(v, field)
   local list = M.optional(v, "array", field) or {}
@@ -54,13 +69,20 @@ function M.objects(v, field)
   return list
 end
 
--- Appends a field name to the losses once.
+local losses_max = 100
+
+-- Appends a field name to the losses once. Clients choose names: after so many, the last says that there are more.
 function M.lose(losses, name)
   if not losses then return end
-  for _, known in ipairs(losses) do
-    if known == name then return end
+  local count = #losses
+  if count >= losses_max then
+    losses[losses_max] = "and more"
+    return
   end
-  losses[#losses + 1] = name
+  for i = 1, count do
+    if losses[i] == name then return end
+  end
+  losses[count + 1] = name
 end
 
 -- Every key of `fields` that carries something becomes a loss, in sorted order. Values that ask for nothing (false, an
@@ -72,7 +94,7 @@ function M.lose_fields(losses, fields, prefix)
     if v ~= false and v ~= null and not (json.is_array(v) and #v == 0) then names[#names + 1] = name end
   end
   table.sort(names)
-  for _, name in ipairs(names) do M.lose(losses, prefix .. name) end
+  for i = 1, math.min(#names, losses_max + 1) do M.lose(losses, prefix .. names[i]) end
 end
 
 -- What is left of an object when the known keys are taken out; nil when nothing is.
@@ -145,7 +167,22 @@ function M.data_url(url)
   local media_type = head:sub(1, -8)
   local parameters = media_type:find(";", 1, true)
   if parameters then media_type = media_type:sub(1, parameters - 1) end
+  media_type = media_type:lower()
+  if media_type == "image/jpg" then media_type = "image/jpeg" end
   return media_type, url:sub(comma + 1)
+end
+
+local extensions = { plain = "txt", markdown = "md", msword = "doc" }
+
+-- What the file of a document is called where it must have a name.
+function M.file_name(part)
+  if part.title then return part.title end
+  local kind = (part.media_type or "application/pdf"):match("/(%w+)$")
+  return kind and "document." .. (extensions[kind] or kind) or "document"
+end
+
+function M.is_video(part)
+  return part.media_type ~= nil and part.media_type:sub(1, 6) == "video/"
 end
 
 -- Arguments of a tool call as a model wrote them. Sets part.arguments (raw JSON), or part.arguments_text when they do
@@ -261,6 +298,13 @@ function M.tool_names(max)
     return sent
   end
   return rename, changed
+end
+
+-- Where no tool is sent: does the request's tool_choice say anything all the same? To choose freely, or nothing, among
+-- no tools is no loss.
+function M.asks_for_tools(request)
+  local choice = request.tool_choice
+  return choice ~= nil and (request.tools ~= nil or choice.mode ~= "none" and choice.mode ~= "auto")
 end
 
 -- A call id that a provider takes: quirks.tool_id_length (exactly so many characters), quirks.tool_id_max (at most);

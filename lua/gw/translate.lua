@@ -167,7 +167,10 @@ function M.response(hop, status, body_text)
   if not is_read then return error_body(hop, unreadable(normal)) end
   if not normal then return error_body(hop, err) end
   habits.answer(normal, parts.quirks(hop.target))
-  return status, json.encode(hop.client.response_from_normal(normal, hop.asked))
+  -- What a reader has taken over unseen may still be of a kind that cannot be written.
+  local is_made, told = pcall(hop.client.response_from_normal, normal, hop.asked)
+  if not is_made then return error_body(hop, unreadable(told)) end
+  return status, json.encode(told)
 end
 
 -- The client's body, as a table, for an answer that holds one text, which is raw JSON here; the values are those that
@@ -177,7 +180,9 @@ function M.texts(hop, text, ...)
   if parts.quirks(hop.target).think_tags then return nil end
   local is_read, normal = pcall(hop.provider.texts.answer.read, hop, text, ...)
   if not is_read or not normal then return nil end
-  return hop.client.response_from_normal(normal, hop.asked), hop.asked.losses
+  local is_made, told = pcall(hop.client.response_from_normal, normal, hop.asked)
+  if is_made then return told, hop.asked.losses end
+  return nil
 end
 
 -- The client's status and body for a provider's error, and its class.
@@ -190,10 +195,11 @@ end
 local S = {}
 S.__index = S
 
--- Events that commit the answer to this attempt: once one was sent, no other provider can take over.
+-- Events that commit the answer to this attempt: once one was sent, no other provider can take over. Of those that are
+-- pieces of text, the field that holds it: readers take it over unseen.
 local commits = {
-  text = true, thinking = true, refusal = true, tool_start = true, tool_delta = true, redacted_thinking = true,
-  opaque = true,
+  text = "text", thinking = "text", refusal = "text", tool_start = true, tool_delta = "arguments",
+  redacted_thinking = true, opaque = true,
 }
 
 -- A stream of the hop. stream:event(name, data) and stream:finish() make the text for the client: they give it to
@@ -214,7 +220,9 @@ function M.stream(hop, put, tell)
   stream.reader, stream.writer = hop.provider.reader(hop.target), writer
   function stream.emit(event)
     local kind = event.type
-    if commits[kind] then
+    local piece = commits[kind]
+    if piece then
+      if piece ~= true and type(event[piece]) ~= "string" then error("a piece of " .. kind .. " is no text", 0) end
       stream.has_content = true
     elseif kind == "error" then
       stream.failed = event.error

@@ -170,18 +170,21 @@ static bool read_end(void *owner) {
 
 bool api_json_decode(lua_State *L, struct slice text, int raw) {
   static const struct json_walker walker = {read_value, read_end};
-  struct reading r = {.L = L, .vm = vm_of(L), .raw = raw ? lua_absindex(L, raw) : 0};
   struct json_fault fault = {0, NULL};
   luaL_checkstack(L, JSON_DEPTH_MAX * STACK_PER_LEVEL + 8, NULL);
   int top = lua_gettop(L);
-  vm_lend(r.vm, true);
-  bool read = json_walk(text, &walker, &r, &fault);
-  vm_lend(r.vm, false);
-  if (read) return true; /* … value */
-  lua_settop(L, top);    /* … */
-  run_poll(L);
-  if (fault.why == NULL) {
-    vm_collect(r.vm);
+  struct vm *vm = vm_of(L);
+  for (bool is_collected = false;; is_collected = true) {
+    struct reading r = {.L = L, .vm = vm, .raw = raw ? lua_absindex(L, raw) : 0};
+    vm_lend(vm, true);
+    bool read = json_walk(text, &walker, &r, &fault);
+    vm_lend(vm, false);
+    if (read) return true; /* … value */
+    lua_settop(L, top);    /* … */
+    run_poll(L);
+    if (fault.why != NULL) break;
+    vm_collect(vm); /* what the last long body has left behind */
+    if (!is_collected) continue;
     luaL_error(L, "not enough memory for a document of %d bytes", (int)text.len);
   }
   lua_pushfstring(L, "not JSON: %s at byte %d", fault.why, (int)fault.at + 1); /* … message */

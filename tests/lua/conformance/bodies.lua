@@ -59,6 +59,9 @@ local function reasoning(content)
 end
 
 M["bedrock.converse"] = {
+  ["part.audio"] = function(body)
+    table.insert(body.messages[1].content, { audio = { format = "wav", source = { bytes = "UklGRg==" } } })
+  end,
   ["part.thinking(signed by gemini)"] = reasoning({ reasoningText = { text = "Hm.", signature = "gemini:c2lnbmVk" } }),
   ["part.thinking(signed by openai)"] = reasoning({ redactedContent = "b3BlbmFpOmMybG5ibVZr" }),
 }

@@ -8,16 +8,9 @@ local runner = dialects.load.module("gw.cases")
 
 local rows = 96
 
-local checkers = {
-  ["openai.chat"] = function(events) order.check_chat(events, dialects.json) end,
-  ["anthropic.messages"] = function(events) order.check_messages(events, dialects.json) end,
-}
-
 local env = {
   dialects = dialects.by_name, dialect = "openai.chat", translate = dialects.load.translate, tools = helper.host.tools,
-  check_order = function(dialect, events)
-    if checkers[dialect] then checkers[dialect](events) end
-  end,
+  check_order = order.check,
 }
 
 local function lines_of(command)

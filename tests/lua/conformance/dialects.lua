@@ -22,28 +22,9 @@ for _, name in ipairs(M.names) do
   end
 end
 
--- One AWS event stream message after the other: 4 bytes total, 4 bytes headers, 4 bytes CRC, headers, payload, 4 bytes
--- CRC. The checksums are checked by core/wire and its tests.
-local function aws_events(bytes)
-  local events, at = {}, 1
-  while at <= #bytes do
-    local total, headers_len = string.unpack(">I4>I4", bytes, at)
-    local headers, h = {}, at + 12
-    while h < at + 12 + headers_len do
-      local name, kind, value, next_at = string.unpack(">s1Bs2", bytes, h)
-      assert(kind == 7, "a header that is no string")
-      headers[name], h = value, next_at
-    end
-    events[#events + 1] = { name = headers[":event-type"] or headers[":exception-type"],
-      data = bytes:sub(at + 12 + headers_len, at + total - 5) }
-    at = at + total
-  end
-  return events
-end
-
 -- What a writer of this dialect has put, as a list of { name, data }.
 function M.events(dialect, text)
-  if dialect.name == "bedrock.converse" then return aws_events(text) end
+  if dialect.name == "bedrock.converse" then return order.frames(text) end
   return order.events(text)
 end
 

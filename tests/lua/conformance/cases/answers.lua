@@ -282,7 +282,8 @@ return function(json)
     { gemini, "SPII", "content_filter" },
   } do
     local provider, word, told = row[1], row[2], row[3]
-    local answer = provider == claude and message("ok", word) or provider == bedrock and converse(word)
+    local content = word == "tool_use" and { { type = "tool_use", id = "t", name = "f", input = { x = 1 } } } or "ok"
+    local answer = provider == claude and message(content, word) or provider == bedrock and converse(word)
       or candidate(word)
     cases[#cases + 1] = { name = "TR-63 " .. provider .. " " .. word .. " is " .. told, client = chat,
       provider = provider, answer = answer, told_has = { choices = { { finish_reason = told } } } }

@@ -359,8 +359,8 @@ return function(json)
         custom = { name = "shell" } } } } } } },
         { choices = { { delta = { tool_calls = { { index = 0, custom = { input = "pwd\n" } } } } } } } } },
     { name = "TR-34 the grammar of a custom tool is listed", client = chat, provider = gemini,
-      request = asks({ tools = { { type = "custom", custom = { name = "shell", format = { type = "text" } } } } }),
-      losses = { "tools[].format" } },
+      request = asks({ tools = { { type = "custom", custom = { name = "shell", format = { type = "grammar",
+        grammar = { syntax = "regex", definition = "a+" } } } } } }), losses = { "tools[].format" } },
 
     { name = "TR-35 indices of a stream count calls only, whatever stands between them", client = chat,
       provider = claude, request = asks({ stream = true }),
