@@ -213,3 +213,21 @@ for dialect, d in pairs(dialects) do
     check_untouched(t, ups)
   end)
 end
+
+flow.case("bad input: a body too long to be translated is told so, and goes to who need not translate it", function(t)
+  local far = t:upstream { dialect = "anthropic.messages", script = "far" }
+  local near = t:upstream { dialect = "openai.chat", script = "near" }
+  local gate = t:gateway {
+    providers = { far = t:provider(far), near = t:provider(near) },
+    routes = { alone = { targets = { "far/a" } }, both = { targets = { "far/a", "near/b" } } },
+  }
+  -- Five megabytes that are some two hundred as tables of a script.
+  local tables = ("{},"):rep(1700000)
+  local many = '"max_tokens":9,"messages":[{"role":"user","content":"hi"}],"metadata":[' .. tables .. "{}]}"
+  local answer = t:chat(gate, "alone", { body = '{"model":"alone",' .. many })
+  t:equal(answer.status, 400)
+  t:envelope(answer, "openai.chat")
+  t:match(json.decode(answer.body).error.message, "too long to be translated")
+  t:equal(#far.requests, 0, "requests to who would have to be told otherwise")
+  t:equal(t:text(t:chat(gate, "both", { body = '{"model":"both",' .. many })), "near")
+end)

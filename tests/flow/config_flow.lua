@@ -99,3 +99,19 @@ flow.case("wrong words on the command line", function(t)
   t:equal(status, 0)
   t:match(output, "%d+%.%d+%.%d+")
 end)
+
+flow.case("check warns of a key whose models nobody could mean", function(t)
+  proc.write_file(t.dir .. "/moongate.lua", [[return {
+    listen = "127.0.0.1:0", admin = { listen = "127.0.0.1:0" },
+    providers = { openai = { keys = { "sk-made-up-00000" } } },
+    routes = { chat = { targets = { "openai/gpt-5-mini" } } },
+    keys = { { name = "ci", key = "0123456789abcdef",
+      models = { "chat", "openai/*", "openai/any", "gpt-5-mini", "chta", "opnai/gpt-5-mini" } } },
+  }]])
+  local status, _, errors = proc.run(t.dir, "check", { gateway.binary, "check", "--config", t.dir .. "/moongate.lua" })
+  t:equal(status, 0, "exit status")
+  local warnings = {}
+  for line in errors:gmatch "warning: (key [^\n]+)" do warnings[#warnings + 1] = line end
+  t:equal(table.concat(warnings, "\n"), 'key ci: models: there is no route or model "chta"; did you mean "chat"?\n'
+    .. 'key ci: models: there is no route or model "opnai/gpt-5-mini"; did you mean "openai/gpt-5-mini"?')
+end)

@@ -213,8 +213,11 @@ local function in_pieces(x, type_line, text, size)
   x:end_stream()
 end
 
-local array = '[{"candidates":[{"content":{"parts":[{"text":"a]"}]}}]}\n,\r\n{"candidates":[{"content":{"parts":'
-  .. '[{"text":"b"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2}}\n]\n'
+local array = '[{"candidates":[{"content":{"role":"model","parts":[{"text":"a]"}]}}],"modelVersion":"m",'
+  .. '"responseId":"r"}\n,\r\n{"candidates":[{"content":{"role":"model","parts":[{"text":"b"}]},'
+  .. '"finishReason":"STOP"}],'
+  .. '"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2,"totalTokenCount":5},"modelVersion":"m",'
+  .. '"responseId":"r"}\n]\n'
 
 for _, size in ipairs { 1, 7, 1000 } do
   flow.case("endpoints: Gemini's array of answers is passed on byte for byte, cut every " .. size, function(t)
@@ -235,7 +238,7 @@ end
 flow.case("endpoints: a Gemini array that breaks off ends in an error within the array", function(t)
   local gate = one(t, "gemini", function(x)
     x.conn:send("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n")
-    x:chunk(array:sub(1, 60))
+    x:chunk(array:sub(1, 120))
     x.conn:close()
     x.last = true
   end)
@@ -246,7 +249,8 @@ flow.case("endpoints: a Gemini array that breaks off ends in an error within the
 end)
 
 flow.case("endpoints: alt=sse is asked for when the client did, and the key in the query goes nowhere", function(t)
-  local event = 'data: {"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}\r\n\r\n'
+  local event = 'data: {"candidates":[{"content":{"role":"model","parts":[{"text":"a"}]},"finishReason":"STOP"}],'
+    .. '"modelVersion":"m","responseId":"r"}\r\n\r\n'
   local gate, up = one(t, "gemini", function(x) x:stream { event } end)
   local answer = ask(t, gate, "POST", "/v1beta/models/r:streamGenerateContent?alt=sse&key=" .. flow.client_key
     .. "&x=y", { body = '{"contents":[]}', key = "x-none: 1" })

@@ -251,3 +251,24 @@ flow.case("a reused connection that died is replaced without an attempt being sp
   for _ = 1, 10 do t:equal(t:text(t:chat(gate, "r")), "ok") end
   for _, record in ipairs(gate:traces(10)) do t:equal(record.fallback_used, false) end
 end)
+
+flow.case("an answer that cannot be told in the client's API: the next provider's is", function(t)
+  local usage = { prompt_tokens = 3, completion_tokens = 2, prompt_tokens_details = { cache_write_tokens = "x" } }
+  local odd = t:upstream { dialect = "openai.chat", script = function(x)
+    x:reply(200, json.encode { id = "c", object = "chat.completion", created = 1, model = "m", usage = usage,
+      choices = { { index = 0, finish_reason = "stop", message = { role = "assistant", content = "odd" } } } })
+  end }
+  local none = t:upstream { dialect = "openai.chat", script = function(x)
+    x:reply(200, '{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[]}')
+  end }
+  local good = t:upstream { dialect = "openai.chat", script = "good" }
+  local gate = t:gateway {
+    providers = { odd = t:provider(odd), none = t:provider(none), good = t:provider(good) },
+    routes = { r = { targets = { "odd/a", "none/b", "good/c" }, retry = { same_target = 0 } },
+      alone = { targets = { "none/b" }, retry = { same_target = 0 } } },
+  }
+  local answer = t:chat(gate, "r", { dialect = "anthropic.messages", fields = { max_tokens = 9 } })
+  t:equal(t:text(answer), "good")
+  t:equal(answer.headers["x-moongate-attempts"], "3")
+  t:equal(t:chat(gate, "alone", { dialect = "anthropic.messages", fields = { max_tokens = 9 } }).status, 502)
+end)

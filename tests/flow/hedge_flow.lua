@@ -67,56 +67,60 @@ end
 
 flow.case("hedge: the second answers, the slow one is cancelled within 250 ms, and both are in the record",
   { alone = true }, function(t)
-    local answered
-    local gate, ups = pair(t, stalls, function(x)
-      x:start_stream()
-      local events = answers.openai_stream({ "by ", "the second" }, "m-quick")
-      for i, event in ipairs(events) do
-        if i == 2 then answered = t:now() end
-        x:chunk(event)
-      end
-      x:end_stream()
-    end)
-    local answer = t:chat_stream(gate, "r")
-    t:equal(t:text(answer), "by the second")
-    for _, event in ipairs(answer.events) do t:absent(event.data, "m-slow", "an event of the winner") end
-    t:equal(#answer.events, 5, "events: the winner's, all of them, once")
-    t:equal(answer.headers["x-moongate-attempts"], "2", "x-moongate-attempts")
-    t:equal(answer.headers["x-moongate-target"], "quick/m", "x-moongate-target")
-    t:until_true(5, function() return ups.slow.closed_at end, "the slow one's connection is closed")
-    t:check(ups.slow.closed_at - answered <= 0.25 * t.seconds,
-      ("closed %.0f ms after the content"):format((ups.slow.closed_at - answered) * 1000))
-    local record = t:trace(gate)
-    local first, second = record.attempts[1], record.attempts[2]
-    t:equal(#record.attempts, 2)
-    t:equal(record.outcome, "ok")
-    t:equal(record.provider_chosen, "quick")
-    t:equal(first.class, "hedge_lost")
-    t:equal(first.hedge, nil)
-    t:equal(first.status, 200)
-    t:equal(second.class, "none")
-    t:equal(second.hedge, true)
-    t:check(first.input_tokens > 0, "the loser's prompt is booked")
-    t:equal(first.output_tokens, 0, "tokens of the loser's answer")
-    t:equal(first.cost_pico_usd, first.input_tokens * 3000000, "cost of the loser")
-    t:equal(second.cost_pico_usd, 11 * 2000000 + 7 * 8000000, "cost of the winner")
-    t:equal(record.cost_pico_usd, first.cost_pico_usd + second.cost_pico_usd, "cost of both")
-    t:check(record.overhead_ms > 0, "the time in which both ran counts once: the rest is the gateway's own")
-    t:equal(hedges(gate, "won"), 1, "hedges won")
-    t:equal(hedges(gate, "lost"), 0, "hedges lost")
-    t:equal(metric(gate, "moongate_attempts_total", '{provider="slow",model="m",class="hedge_lost"}'), 1)
-    t:equal(metric(gate, "moongate_provider_window_attempts", '{provider="slow",window="5m"}'), 0,
-      "the loser's verdicts on health")
+    t:within(0.25, function()
+      local answered
+      local gate, ups = pair(t, stalls, function(x)
+        x:start_stream()
+        local events = answers.openai_stream({ "by ", "the second" }, "m-quick")
+        for i, event in ipairs(events) do
+          if i == 2 then answered = t:now() end
+          x:chunk(event)
+        end
+        x:end_stream()
+      end)
+      local answer = t:chat_stream(gate, "r")
+      t:equal(t:text(answer), "by the second")
+      for _, event in ipairs(answer.events) do t:absent(event.data, "m-slow", "an event of the winner") end
+      t:equal(#answer.events, 5, "events: the winner's, all of them, once")
+      t:equal(answer.headers["x-moongate-attempts"], "2", "x-moongate-attempts")
+      t:equal(answer.headers["x-moongate-target"], "quick/m", "x-moongate-target")
+      t:until_true(5, function() return ups.slow.closed_at end, "the slow one's connection is closed")
+      local record = t:trace(gate)
+      local first, second = record.attempts[1], record.attempts[2]
+      t:equal(#record.attempts, 2)
+      t:equal(record.outcome, "ok")
+      t:equal(record.provider_chosen, "quick")
+      t:equal(first.class, "hedge_lost")
+      t:equal(first.hedge, nil)
+      t:equal(first.status, 200)
+      t:equal(second.class, "none")
+      t:equal(second.hedge, true)
+      t:check(first.input_tokens > 0, "the loser's prompt is booked")
+      t:equal(first.output_tokens, 0, "tokens of the loser's answer")
+      t:equal(first.cost_pico_usd, first.input_tokens * 3000000, "cost of the loser")
+      t:equal(second.cost_pico_usd, 11 * 2000000 + 7 * 8000000, "cost of the winner")
+      t:equal(record.cost_pico_usd, first.cost_pico_usd + second.cost_pico_usd, "cost of both")
+      t:check(record.overhead_ms > 0, "the time in which both ran counts once: the rest is the gateway's own")
+      t:equal(hedges(gate, "won"), 1, "hedges won")
+      t:equal(hedges(gate, "lost"), 0, "hedges lost")
+      t:equal(metric(gate, "moongate_attempts_total", '{provider="slow",model="m",class="hedge_lost"}'), 1)
+      t:equal(metric(gate, "moongate_provider_window_attempts", '{provider="slow",window="5m"}'), 0,
+        "the loser's verdicts on health")
+      return ups.slow.closed_at - answered
+    end, "to cancel the slow one")
   end)
 
-flow.case("hedge: a loser that has not begun to answer is billed nothing", function(t)
+flow.case("hedge: a loser that has not begun to answer is booked with the prompt that it has got", function(t)
   local gate, ups = pair(t, silent, "second")
   t:equal(t:text(t:chat_stream(gate, "r")), "second")
   all_closed(t, ups.slow)
   local first = t:trace(gate).attempts[1]
   t:equal(first.class, "hedge_lost")
   t:equal(first.status, 0)
-  t:equal(first.cost_pico_usd, 0)
+  t:equal(first.usage_source, "estimated")
+  t:check(first.input_tokens > 0, "the loser's prompt is booked")
+  t:equal(first.output_tokens, 0)
+  t:equal(first.cost_pico_usd, first.input_tokens * 3000000)
 end)
 
 flow.case("hedge: the first answers after all, and the second is cancelled", function(t)
@@ -470,19 +474,20 @@ end)
 for _, streamed in ipairs { true, false } do
   local how = streamed and "streamed" or "whole"
   flow.case("hedge: a client that leaves ends both, " .. how, { alone = true }, function(t)
-    local gate, ups = pair(t, streamed and stalls or silent, streamed and stalls or silent)
-    local conn = t:client(gate)
-    conn:send(t:chat_text("r", { stream = streamed }))
-    t:until_true(5, function() return #ups.quick.requests == 1 end, "the second is asked")
-    local left = t:now()
-    conn:close()
-    t:until_true(5, function() return ups.slow.closed_at and ups.quick.closed_at end, "both are closed")
-    local last = math.max(ups.slow.closed_at, ups.quick.closed_at)
-    t:check(last - left <= 0.25 * t.seconds, ("closed after %.0f ms"):format((last - left) * 1000))
-    local record = t:trace(gate)
-    t:equal(record.status, 499)
-    for i = 1, 2 do t:equal(record.attempts[i].class, "client_gone") end
-    t:equal(hedges(gate, "failed"), 1, "hedges that were neither")
+    t:within(0.25, function()
+      local gate, ups = pair(t, streamed and stalls or silent, streamed and stalls or silent)
+      local conn = t:client(gate)
+      conn:send(t:chat_text("r", { stream = streamed }))
+      t:until_true(5, function() return #ups.quick.requests == 1 end, "the second is asked")
+      local left = t:now()
+      conn:close()
+      t:until_true(5, function() return ups.slow.closed_at and ups.quick.closed_at end, "both are closed")
+      local record = t:trace(gate)
+      t:equal(record.status, 499)
+      for i = 1, 2 do t:equal(record.attempts[i].class, "client_gone") end
+      t:equal(hedges(gate, "failed"), 1, "hedges that were neither")
+      return math.max(ups.slow.closed_at, ups.quick.closed_at) - left
+    end, "to close both")
   end)
 end
 

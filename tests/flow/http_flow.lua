@@ -35,11 +35,13 @@ local function arm(t, bytes)
   return bytes:sub(1, at - 1) .. t:chat_text("r") .. bytes:sub(at + #smuggled)
 end
 
--- The edge's verdict on bytes: "accept", "more" or a status; and whether it closed after a refusal.
-local function verdict(t, gate, bytes, size)
+-- The edge's verdict on bytes: "accept", "more" or a status; and whether it closed after a refusal. Silence is
+-- waited for only where it is expected.
+local function verdict(t, gate, bytes, size, expected)
   local conn = t:client(gate)
   if size then conn:drip(bytes, size) else conn:send(bytes) end
-  local answer, why = http.read_response(conn, 0.4 * t.seconds, bytes:find "^%s*HEAD " ~= nil)
+  local answer, why = http.read_response(conn, expected == "more" and 0.4 * t.seconds or 15,
+    bytes:find "^%s*HEAD " ~= nil)
   if not answer then
     conn:close()
     return why == "timeout" and "more" or "closed"
@@ -47,7 +49,7 @@ local function verdict(t, gate, bytes, size)
   local ok, body = pcall(json.decode, answer.body)
   local code = ok and type(body) == "table" and type(body.error) == "table" and body.error.code
   if framing[answer.status] and not (answer.status == 400 and code ~= "bad_http") then
-    local closed = conn:wait_closed(3 * t.seconds)
+    local closed = conn:wait_closed(15)
     conn:close()
     return tostring(answer.status), closed or answer.headers.connection == "close"
   end
@@ -66,7 +68,7 @@ local function vector_case(name, size, pick)
         t:until_true(60, function() return waiting < 12 end)
         waiting = waiting + 1
         jobs[#jobs + 1] = t:spawn(function()
-          local got, closed = verdict(t, gate, arm(t, v.bytes), size)
+          local got, closed = verdict(t, gate, arm(t, v.bytes), size, v.expected)
           local by_limit = got == "413" and v.expected == "more" -- a length beyond the limit needs no waiting
           if got ~= v.expected and not by_limit then wrong[#wrong + 1] = ("%s: %s, expected %s")
             :format(v.id, got, v.expected)
@@ -77,7 +79,7 @@ local function vector_case(name, size, pick)
         end)
       end
     end
-    for _, job in ipairs(jobs) do job:join(60) end
+    for _, job in ipairs(jobs) do t:check(job:join(60 * t.seconds), "the end of a vector") end
     t:equal(table.concat(wrong, "\n"), "", "vectors with another verdict")
     t:check(#up.requests <= #jobs, "at most one upstream request a vector")
     for _, request in ipairs(up.requests) do t:equal(request.target, "/v1/chat/completions") end
@@ -104,9 +106,9 @@ flow.case("a refused request never reaches a provider, nor does what hides behin
   } do
     local conn = t:client(gate)
     conn:send(bytes)
-    local answer = http.read_response(conn, 5)
+    local answer = http.read_response(conn)
     t:check(answer and answer.status >= 400, "a refusal of " .. bytes:sub(1, 200))
-    t:check(conn:wait_closed(5), "the connection closes")
+    t:check(conn:wait_closed(15), "the connection closes")
     conn:close()
   end
   t:equal(#up.requests, 0, "upstream requests")
@@ -118,7 +120,7 @@ flow.case("limits are answered with their status, in the dialect of the path", f
   local function refused(expected, dialect, bytes)
     local conn = t:client(gate)
     conn:send(bytes)
-    local answer = http.read_response(conn, 5)
+    local answer = http.read_response(conn)
     t:check(answer, "an answer, not a reset, for " .. expected)
     t:equal(answer.status, expected, "status")
     t:envelope(answer, dialect)
@@ -151,7 +153,7 @@ end)
 
 flow.case("slow heads and bodies end at an absolute deadline with 408", function(t)
   local gate = t:simple { config = { limits = { head_time = "700ms", body_time = "900ms" } } }
-  local function slow(first, rest, low, high)
+  local function slow(first, rest, low)
     local conn = t:client(gate)
     local from = t:now()
     conn:send(first)
@@ -162,17 +164,17 @@ flow.case("slow heads and bodies end at an absolute deadline with 408", function
         t:sleep(0.1)
       end
     end)
-    answer = http.read_response(conn, 10)
+    answer = http.read_response(conn)
     t:check(answer, "an answer")
     t:equal(answer.status, 408, "status")
     local took = t:now() - from
-    t:check(took > low and took < high * t.seconds + 1, ("deadline, it took %.2f s"):format(took))
-    t:check(conn:wait_closed(2), "the connection closes")
+    t:check(took > low and took < 8, ("deadline, it took %.2f s"):format(took)) -- it drips for 10 s
+    t:check(conn:wait_closed(15), "the connection closes")
     conn:close()
   end
-  slow("POST /v1/chat/completions HTTP/1.1\r\n", ("x-a: b\r\n"):rep(20), 0.5, 1.5)
+  slow("POST /v1/chat/completions HTTP/1.1\r\n", ("x-a: b\r\n"):rep(20), 0.5)
   slow("POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nauthorization: Bearer "
-    .. flow.client_key .. "\r\ncontent-length: 500\r\n\r\n", ("{"):rep(100), 0.6, 2)
+    .. flow.client_key .. "\r\ncontent-length: 500\r\n\r\n", ("{"):rep(100), 0.6)
 end)
 
 flow.case("keep-alive, pipelined and split requests are all answered in order", function(t)

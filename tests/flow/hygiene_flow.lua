@@ -83,6 +83,25 @@ for _, dialect in ipairs { "openai.chat", "anthropic.messages" } do
   end)
 end
 
+flow.case("a provider that repeats its key in the headers of an answer leaks nothing", function(t)
+  local gate = t:simple { script = function(x)
+    local key = x.upstream.key
+    local lines = { "retry-after: " .. key, "x-ratelimit-remaining-requests: Bearer " .. key, "x-request-id: " .. key,
+      "set-cookie: k=" .. key, "x-ratelimit-limit-requests: 7" }
+    if x.number == 1 then return x:reply(200, answers.openai_whole("fine"), lines) end
+    lines[#lines + 1] = "content-type: application/json; k=" .. key
+    x:reply(400, answers.openai_error "no", lines)
+  end }
+  for i = 1, 2 do
+    local answer = t:chat(gate, "r")
+    t:equal(answer.status, i == 1 and 200 or 400)
+    t:absent(answer.raw .. answer.body, "canary7Q", "answer")
+    t:equal(answer.headers["x-ratelimit-limit-requests"], "7")
+    t:trace(gate, answer.headers["x-request-id"])
+  end
+  t:absent(proc.read_file(gate.trace_file) .. gate.process:errors(), "canary7Q", "trace and log")
+end)
+
 for _, status in ipairs { 301, 302, 303, 307, 308 } do
   flow.case(status .. " from a provider is not followed", function(t)
     local canary = t:upstream {}

@@ -88,6 +88,17 @@ for _, client in ipairs { chat, claude } do
     t:equal(told.headers["x-moongate-lossy"], name, "without strict it is told")
   end)
 
+  flow.case("strict by header: who says it in other words means it too: " .. client, function(t)
+    local gate, up = t:simple { dialect = client == chat and claude or chat, script = "hi" }
+    local function status_with(word)
+      return t:chat(gate, "r", { dialect = client, fields = lossy,
+        headers = { "x-moongate-strict: " .. word } }).status
+    end
+    for _, word in ipairs { "TRUE", "1", "yes" } do t:equal(status_with(word), 400, word) end
+    t:equal(#up.requests, 0, "requests upstream")
+    for _, word in ipairs { "False", "0" } do t:equal(status_with(word), 200, word) end
+  end)
+
   flow.case("strict by route: no header makes it laxer: " .. client, function(t)
     local up = t:upstream { dialect = client == chat and claude or chat, script = "hi" }
     local gate = t:gateway { providers = { up = t:provider(up) }, routes = {
@@ -99,6 +110,20 @@ for _, client in ipairs { chat, claude } do
     t:equal(t:text(t:chat(gate, "r", { dialect = client, fields = lossy })), "hi", "the other route")
   end)
 end
+
+flow.case("losses that have no room: the last name says that there are more", function(t)
+  local gate = t:simple { dialect = claude, script = "hi" }
+  for _, count in ipairs { 90, 5000 } do
+    local fields = { max_tokens = 9 }
+    for i = 1, count do fields[("unknown_field_%d"):format(i)] = 1 end
+    local answer = t:chat(gate, "r", { fields = fields })
+    t:equal(t:text(answer), "hi")
+    local names = answer.headers["x-moongate-lossy"]
+    t:match(names, "^unknown_field_1,", "the first names")
+    t:match(names, ",and_more$", "the last")
+    t:check(#names <= 1024, "a header of " .. #names .. " bytes")
+  end
+end)
 
 flow.case("strict over several targets: the next one that can carry everything is asked", function(t)
   local first = t:upstream { dialect = "anthropic.messages" }

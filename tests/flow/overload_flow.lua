@@ -128,18 +128,20 @@ end)
 
 flow.case("Retry-After comes from what was measured", { alone = true, only = "release" }, function(t)
   local up = t:upstream { script = function(x)
-    t:sleep(x:json().messages[1].content == "slow" and 2.2 or 0.05)
+    if x:json().messages[1].content == "slow" then t:sleep(1.3) end
     x:serve "served"
   end }
   local gate = t:gateway { limits = { in_flight = 1, queue = 0, queue_time = "60s" },
     providers = { up = t:provider(up) }, routes = { r = { targets = { "up/m" } } } }
   local slow = ask(t, gate, "slow")
-  t:sleep(0.2)
+  t:until_true(5, function() return #up.requests == 1 end, "it has the place")
   t:equal(t:chat(gate, "r").headers["retry-after"], "60", "nothing is measured yet: the queue's own time")
   t:equal(slow().status, 200)
+  local took_s = gate:traces(2)[2].latency_ms / 1000 -- the refused one's record comes before
   slow = ask(t, gate, "slow")
-  t:sleep(0.2)
-  t:equal(t:chat(gate, "r").headers["retry-after"], "3", "one took 2.2 s")
+  t:until_true(5, function() return #up.requests == 2 end, "it has the place")
+  local told = tonumber(t:chat(gate, "r").headers["retry-after"])
+  t:check(told >= 2 and told <= math.ceil(took_s) + 1, ("one took %.2f s, told %d"):format(took_s, told))
   t:equal(slow().status, 200)
 end)
 
@@ -490,6 +492,36 @@ flow.case("no descriptors left: accepting rests, does not spin, and goes on when
   t:check(used <= 10, used .. " hundredths of a second of 200")
   for i = 1, 100 do many[i]:close() end
   t:equal(t:text(t:chat(gate, "r")), "served", "once some are free")
+end)
+
+flow.case("no descriptors left for a call: it is said so, and no provider is blamed", function(t)
+  local other = t:upstream { script = "other" }
+  local up = t:upstream { script = function(x)
+    if x.request.method == "POST" then return x:serve "served" end
+    x:reply(200, "{}", { "connection: close" }) -- a check leaves no connection behind that a call could use
+    x.last = true
+  end }
+  local gate = t:gateway { health = { eject_after = 1 },
+    providers = { up = t:provider(up, { health = { active = { every = "1s", eject_after = 1 } } }),
+      other = t:provider(other) },
+    routes = { r = { targets = { "up/m", "other/m" }, retry = { same_target = 0 } } } }
+  local conn = t:client(gate)
+  t:until_true(10, function() return #up.requests > 0 end) -- checked once
+  local function limit(soft) assert(os.execute(("prlimit --pid %d --nofile=%d:"):format(gate.process.pid, soft))) end
+  conn:send "GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n" -- it is accepted
+  http.read_response(conn)
+  limit(4)
+  local answer = t:chat(gate, "r", { conn = conn })
+  t:equal(answer.status, 503)
+  t:equal(t:envelope(answer), "overloaded")
+  t:check(tonumber(answer.headers["retry-after"]) >= 1, "retry-after")
+  local record = t:trace(gate, answer.headers["x-request-id"])
+  for _, attempt in ipairs(record.attempts) do t:equal(attempt.class, "no_descriptor") end
+  t:equal(#record.attempts, 2)
+  t:sleep(1.2) -- an active check falls into this time
+  limit(1000)
+  t:equal(t:text(t:chat(gate, "r", { conn = conn })), "served", "nobody was left out for it")
+  t:equal(#t:trace(gate).skipped, 0)
 end)
 
 flow.case("two workers, many clients, few places: each gets one answer, and every place comes back", { alone = true,

@@ -30,6 +30,9 @@ local litellm = [[{
     "supports_function_calling": true, "supports_parallel_function_calling": true, "supports_vision": true,
     "supports_reasoning": true, "supports_response_schema": false,
     "search_context_cost_per_query": { "search_context_size_medium": 0.01 } },
+  "half": { "litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1e-06,
+    "output_cost_per_token": 4e-06, "input_cost_per_token_above_200k_tokens": 2e-06,
+    "output_cost_per_token_above_272k_tokens": 8e-06, "input_cost_per_token_flex": 5e-07 },
   "gpt-9-2026-01-02": { "litellm_provider": "openai", "mode": "embedding", "input_cost_per_token": 2e-08 },
   "groq/fast": { "litellm_provider": "groq", "mode": "chat", "input_cost_per_token": 5.00000000000001e-08,
     "output_cost_per_token": 8e-08 },
@@ -59,6 +62,9 @@ local litellm_rows = {
     above = { { tokens = 200000, input = "2.5", output = "15" } },
     flex = { input = "0.625", output = "5", above = { { tokens = 200000, input = "1.25", output = "7.5" } } },
     batch = { input = "0.625", output = "5" } },
+  -- What a step or a tier does not say costs what it costs without it, never nothing.
+  ["openai/half"] = { can = "", input = "1", output = "4", flex = { input = "0.5", output = "4" },
+    above = { { tokens = 200000, input = "2", output = "4" }, { tokens = 272000, input = "2", output = "8" } } },
   ["openai/gpt-9-2026-01-02"] = { input = "0.02", output = "0" },
   ["groq/fast"] = { can = "", input = "0.05", output = "0.08" },
   ["qwen/stairs"] = { can = "", input = "0.4", output = "1.2",
@@ -89,7 +95,7 @@ flow.case("prices import: LiteLLM's list, with what was left out and why", funct
   t:equal(file.date, "2026-11-22")
   t:equal(file.source, "litellm.json")
   same_rows(t, file.models, litellm_rows)
-  t:match(told, "LiteLLM: 7 models taken, 2 prices rounded")
+  t:match(told, "LiteLLM: 8 models taken, 2 prices rounded")
   t:match(told, "left out 1: it is retired: gone\n")
   t:match(told, "left out 1: its provider has no adapter here: elsewhere/m\n")
   t:match(told, "left out 1: it is a row for one region or one size: 1024%-x%-1024/dall%-e%-9\n")

@@ -26,7 +26,7 @@ local function two(t, options)
   return gate, file, first, second
 end
 
--- A steady stream of requests, `rate` a second: returns a function that stops it and gives counts.
+-- A steady stream of requests, `rate` a second: returns a function that stops it, and counts.
 local function load(t, gate, rate)
   local state = { done = 0, failed = {}, busy = 0 }
   local idle, stop = {}, false
@@ -55,24 +55,28 @@ local function load(t, gate, rate)
   return function()
     stop = true
     t:until_true(20, function() return state.busy == 0 end, "requests in flight end")
-    return state
-  end
+  end, state
+end
+
+-- Waits until `count` more requests are answered: that there is load does not depend on how quick the machine is.
+local function goes_on(t, state, count)
+  local wanted = state.done + count
+  t:until_true(20, function() return state.done >= wanted end, "answers meanwhile")
 end
 
 flow.case("20 reloads under 300 requests a second: none fails", { alone = true, seconds = 120, threads = true },
   function(t)
   local gate, file = two(t, { workers = 2 })
-  local stop = load(t, gate, flow.mode == "release" and 300 or 60)
+  local stop, state = load(t, gate, flow.mode == "release" and 300 or 60)
   for i = 1, 20 do
     proc.write_file(file, policy:format(i % 2 + 1))
     local answer = gate:admin("POST", "/reload")
     t:equal(answer.status, 200, "reload " .. i .. ": " .. answer.body)
-    t:sleep(0.15)
+    goes_on(t, state, 20)
     t:equal(t:text(t:chat(gate, "r")), i % 2 == 0 and "one" or "two", "answer after reload " .. i)
   end
-  local state = stop()
+  stop()
   t:equal(table.concat(state.failed, "\n"), "", "failed requests")
-  t:check(state.done > (flow.mode == "release" and 600 or 60), "requests under load: " .. state.done)
   local memory = gate.process:resident_kib()
   for _ = 1, 10 do gate:admin("POST", "/reload") end
   local room = flow.mode == "release" and 16384 or 262144 -- sanitizers keep what was freed for a while
@@ -110,18 +114,15 @@ flow.case("50 reloads under load with 50 long streams: none fails, none is cut",
     streams[i] = http.read_head(conn)
     t:check(streams[i]:event(), "first event of stream " .. i)
   end
-  local stop = load(t, gate, 500)
-  local from = t:now()
+  local stop, state = load(t, gate, 500)
   for i = 1, 50 do
     proc.write_file(file, policy:format(i % 2 + 1))
     local answer = gate:admin("POST", "/reload")
     t:equal(answer.status, 200, "reload " .. i .. ": " .. answer.body)
-    t:sleep(0.1)
+    goes_on(t, state, 40)
   end
-  local took = t:now() - from
-  local state = stop()
+  stop()
   t:equal(table.concat(state.failed, "\n"), "", "failed requests of " .. state.done)
-  t:check(state.done / took > 150, ("%d requests in %.1f s"):format(state.done, took))
   go = true
   for i = 1, 50 do
     streams[i].dialect, streams[i].events = "openai.chat", streams[i]:read_events(10)
@@ -160,9 +161,8 @@ flow.case("SIGHUP reloads", function(t)
   t:until_true(5 * t.seconds, function() return t:text(t:chat(gate, "r")) == "two" end, "the new policy")
   proc.write_file(file, "nonsense")
   gate.process:signal "HUP"
-  t:sleep(0.5)
+  t:until_true(5, function() return gate.process:errors():find "choose%.lua:1" end, "the log says why")
   t:equal(t:text(t:chat(gate, "r")), "two")
-  t:match(gate.process:errors() .. gate.process:output(), "choose%.lua:1", "the log says why")
 end)
 
 flow.case("`moongate reload` and `--back`", function(t)

@@ -29,21 +29,21 @@ end
 
 -- ---- waits -----------------------------------------------------------------------------------------------------
 
--- name → headers, body, the wait it asks for in ms
+-- name → headers, body, the wait it asks for in ms. Whatever else might be taken for it is 7 s and more.
 local told = {
   ["retry-after in seconds"] = { headers = { "retry-after: 1" }, ms = 1000 },
   ["retry-after as a date"] = { headers = function() return { os.date("!retry-after: %a, %d %b %Y %H:%M:%S GMT",
-    os.time() + 2) } end, ms = 900 },
-  ["retry-after-ms, which is exacter"] = { headers = { "retry-after: 2", "retry-after-ms: 320" }, ms = 320 },
+    os.time() + 4) } end, ms = 900 }, -- some of it passes on the way
+  ["retry-after-ms, which is exacter"] = { headers = { "retry-after: 7", "retry-after-ms: 320" }, ms = 320 },
   ["a used up limit's reset"] = { headers = { "x-ratelimit-remaining-requests: 0", "x-ratelimit-reset-requests: 340ms",
-    "x-ratelimit-remaining-tokens: 7", "x-ratelimit-reset-tokens: 5s" }, ms = 340 },
+    "x-ratelimit-remaining-tokens: 7", "x-ratelimit-reset-tokens: 7s" }, ms = 340 },
   ["RetryInfo in the body"] = { body = json.encode { error = { code = 429, message = "slow down",
     details = { { ["@type"] = "type.googleapis.com/google.rpc.RetryInfo", retryDelay = "0.36s" } } } }, ms = 360 },
   ["words in the body"] = { body = answers.openai_error("Rate limit reached. Please try again in 380ms.", "requests"),
     ms = 380 },
 }
 for name, row in pairs(told) do
-  flow.case("retry: the wait that " .. name .. " asks for is kept", { alone = true }, function(t)
+  flow.case("retry: the wait that " .. name .. " asks for is kept", function(t)
     local gate, up = t:simple { script = recovers(1, function(x)
       local headers = type(row.headers) == "function" and row.headers() or row.headers
       x:reply(429, row.body or answers.openai_error("slow down", "requests"), headers)
@@ -56,7 +56,7 @@ for name, row in pairs(told) do
     t:equal(record.attempts[1].class, "rate_limited")
     t:equal(record.attempts[1].waited_ms, 0)
     local waited = record.attempts[2].waited_ms
-    t:check(waited >= row.ms and waited <= row.ms + 1400, ("waited %d ms, asked for %d"):format(waited, row.ms))
+    t:check(waited >= row.ms and waited < 7000, ("waited %d ms, asked for %d"):format(waited, row.ms))
     t:check(record.latency_ms >= waited, "the wait is part of the latency")
     t:equal(metric(gate, 'moongate_retries_total{kind="same_target"}'), 1)
   end)
@@ -150,28 +150,32 @@ flow.case("retry: a client that leaves during a wait ends the request, and nobod
 end)
 
 flow.case("retry: a shutdown ends waits", function(t)
-  local gate, up = t:simple { config = { drain = "300ms" }, script = status(429, "slow", { "retry-after: 7" }) }
+  local up = t:upstream { script = status(429, "slow", { "retry-after: 60" }) }
+  local gate = t:gateway { drain = "300ms", providers = { up = t:provider(up) },
+    routes = { r = { targets = { "up/m" }, retry = { max = "100s" }, timeouts = { total = "100s" } } } }
   local conn = t:client(gate)
   conn:send(t:chat_text "r")
   t:until_true(5, function() return #up.requests == 1 end, "the first attempt")
-  t:sleep(0.1)
   gate.expect_exit = true
   gate.process:signal "TERM"
-  local answer = t:check(http.read_response(conn, 4), "an answer before the wait is over")
+  local answer = t:check(http.read_response(conn, 30), "an answer before the wait is over")
   t:equal(t:envelope(answer), "draining")
-  t:check(gate.process:wait(4 * t.seconds), "the end of the process")
+  t:check(gate.process:wait(30), "the end of the process")
   t:equal(#up.requests, 1)
 end)
 
 -- ---- the budget ------------------------------------------------------------------------------------------------
 
+-- The budget is of ten seconds: two workers may each be one over it in each of them.
+local function windows(t, from) return 2 * math.ceil((t:now() - from) / 10 + 1) end
+
 flow.case("retry: a provider that fails every request gets 1.2 times as many, and no more", function(t)
-  local gate, up = t:simple { script = status(500), config = { retry_budget = { percent = 20, per_s = 1 },
+  local gate, up = t:simple { script = status(500), config = { retry_budget = { percent = 20, per_s = 0 },
     workers = 2 } }
-  local count = 100
+  local count, from = 100, t:now()
   for _ = 1, count do t:chat(gate, "r") end
   t:check(#up.requests > count, "some were tried again")
-  t:check(#up.requests <= 1.2 * count + 10 + 2, #up.requests .. " attempts of " .. count .. " requests")
+  t:check(#up.requests <= 1.2 * count + windows(t, from), #up.requests .. " attempts of " .. count .. " requests")
   t:check(metric(gate, "moongate_retries_denied_total") > 0, "the budget said no")
 end)
 
@@ -179,7 +183,7 @@ flow.case("retry: those who wait at the same time have their share of the budget
   function(t)
   local gate, up = t:simple { script = status(500), config = { workers = 2, health = { eject_after = 0,
     error_share = 0 }, retry_budget = { percent = 0, per_s = 1 } } }
-  local over = 0
+  local over, from = 0, t:now()
   for _ = 1, 60 do
     t:spawn(function()
       t:chat(gate, "r")
@@ -187,7 +191,8 @@ flow.case("retry: those who wait at the same time have their share of the budget
     end)
   end
   t:until_true(20, function() return over == 60 end, "all answers")
-  t:check(#up.requests > 60 and #up.requests <= 60 + 10 + 2, #up.requests .. " attempts of 60 requests")
+  local most = 60 + 10 + (t:now() - from) + windows(t, from) -- one a second
+  t:check(#up.requests > 60 and #up.requests <= most, #up.requests .. " attempts of 60 requests")
 end)
 
 flow.case("retry: a budget of nothing lets other providers be tried all the same", function(t)
@@ -210,16 +215,16 @@ flow.case("retry: a brown-out costs no client its answer, and stays within the b
     x:serve "from the weak one"
   end }
   local good = t:upstream { dialect = "anthropic.messages", script = "from the other" }
-  local gate = t:gateway { retry_budget = { percent = 20, per_s = 1 },
+  local gate = t:gateway { retry_budget = { percent = 20, per_s = 0 },
     providers = { bad = t:provider(bad), good = t:provider(good) },
     routes = { r = { targets = { "bad/m", "good/m" }, retry = { same_target = 1, base = "5ms" } } } }
-  local count, served = 300, 0
+  local count, served, from = 300, 0, t:now()
   for i = 1, count do
     local answer = i % 3 == 0 and t:chat_stream(gate, "r") or t:chat(gate, "r")
     if answer.status == 200 then served = served + 1 end
   end
   t:check(served >= 0.95 * count, served .. " of " .. count .. " were served")
-  t:check(#bad.requests <= 1.2 * count + 10, #bad.requests .. " attempts at the weak one")
+  t:check(#bad.requests <= 1.2 * count + windows(t, from), #bad.requests .. " attempts at the weak one")
   t:check(#bad.requests > 0 and #good.requests > 0, "both were asked")
 end)
 
@@ -379,5 +384,46 @@ for name, script in pairs(firsts) do
         t:equal(answer.headers["x-moongate-attempts"], "2")
       end)
     end
+  end
+end
+
+-- Clients go by the status whether to try again, and a prompt does not get shorter by that.
+for _, case in ipairs {
+  { "context_length_exceeded", "This model's maximum context length is 8192 tokens", 400 },
+  { "content_policy_violation", "Your request was rejected by the safety system", 400 },
+  { "server_error", "The server had an error", 502 },
+} do
+  flow.case("an error event before content, " .. case[1] .. ": " .. case[3], function(t)
+    local gate = t:gateway {
+      providers = { up = t:provider(t:upstream { script = function(x)
+        x:stream { "data: " .. answers.openai_error(case[2], "invalid_request_error", case[1]) .. "\n\n" }
+      end }) },
+      routes = { r = { targets = { "up/m" }, retry = { same_target = 0 } } },
+    }
+    local answer = t:chat(gate, "r", { fields = { stream = true } })
+    t:equal(answer.status, case[3])
+    t:equal(t:envelope(answer), "provider_failed")
+    t:match(answer.body, case[2]:gsub("%p", "%%%0"))
+  end)
+end
+
+-- A load balancer in front of the provider answers in its stead.
+for name, body in pairs { ["a page"] = "<html><body><h1>502 Bad Gateway</h1></body></html>", nothing = "" } do
+  for _, dialect in ipairs { "openai.chat", "anthropic.messages" } do
+    flow.case(("the provider's last word is %s: the client has an error of its API, %s"):format(name, dialect),
+      function(t)
+        local gate = t:gateway {
+          providers = { up = t:provider(t:upstream { dialect = dialect, script = function(x)
+            x:reply(503, body, { "content-type: text/html", "retry-after: 17" })
+          end }) },
+          routes = { r = { targets = { "up/m" }, retry = { same_target = 0 } } },
+        }
+        local answer = t:chat(gate, "r", { dialect = dialect })
+        t:equal(answer.status, 503)
+        t:envelope(answer, dialect)
+        t:equal(answer.headers["retry-after"], "17")
+        t:equal(answer.headers["x-moongate-attempts"], "1")
+        t:absent(answer.body, "<html>")
+      end)
   end
 end

@@ -3,7 +3,7 @@ local answers = require "answers"
 local flow = require "flow"
 
 local function timed(name, options, script, expect)
-  flow.case("timeouts: " .. name, { alone = true }, function(t)
+  flow.case("timeouts: " .. name, function(t)
     local timeouts = { connect = "1s", first_token = "10s", between_tokens = "10s", total = "30s" }
     for key, value in pairs(options.timeouts) do timeouts[key] = value end
     local gate = t:simple { dialect = options.dialect, provider = { timeouts = timeouts }, script = script }
@@ -11,7 +11,8 @@ local function timed(name, options, script, expect)
     local ask = options.stream and t.chat_stream or t.chat
     local answer = ask(t, gate, "r", { dialect = options.dialect })
     local took = t:now() - from
-    t:check(took > 0.45 and took < 0.9 * t.seconds + 0.3, ("took %.2f s for a clock of 500 ms"):format(took))
+    -- The other clocks are at 10 s and more.
+    t:check(took > 0.45 and took < 8, ("took %.2f s for a clock of 500 ms"):format(took))
     local record = t:trace(gate, answer.headers["x-request-id"])
     t:match(require "cjson".encode(record.attempts), expect, "class of the attempt")
     if options.stream == "late" then
@@ -50,6 +51,7 @@ end, "between_tokens_timeout")
 timed("a drip of tokens without end", { timeouts = { total = "500ms" }, stream = "late" }, function(x)
   x:start_stream()
   local events = answers.openai_stream { "a" }
+  x:chunk(events[1])
   for _ = 1, 200 do
     if not x:chunk(events[2]) then break end
     require "loop".sleep(0.02)
@@ -71,7 +73,7 @@ timed("an error's head, then silence", { timeouts = { between_bytes = "500ms" },
   x.conn:send "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n"
   silent(x)
 end, "between_bytes_timeout")
-timed("white space hides no stuck model", { timeouts = { first_byte = "500ms", between_bytes = "400ms" } }, function(x)
+timed("white space hides no stuck model", { timeouts = { first_byte = "500ms", between_bytes = "10s" } }, function(x)
   x.conn:send "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n"
   for _ = 1, 400 do
     if not x.conn:send "\n" then break end
@@ -82,13 +84,13 @@ end, "first_byte_timeout")
 
 flow.case("timeouts: a whole answer may come in pieces, and late, for longer than between_bytes", function(t)
   local gate = t:simple {
-    provider = { timeouts = { connect = "1s", between_bytes = "600ms", total = "30s" } },
+    provider = { timeouts = { connect = "1s", between_bytes = "2s", total = "30s" } },
     script = function(x)
       local body = answers.openai_whole "Hello"
-      require "loop".sleep(0.8) -- before the head nothing is due
+      require "loop".sleep(2.2) -- before the head nothing is due
       x.conn:send(("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"):format(#body))
       for at = 1, #body, (#body + 6) // 7 do
-        require "loop".sleep(0.15)
+        require "loop".sleep(0.35)
         x.conn:send(body:sub(at, at + (#body + 6) // 7 - 1))
       end
     end,
@@ -107,7 +109,7 @@ timed("a whole body that drips", { timeouts = { total = "500ms" } }, function(x)
   x.last = true
 end, "total_timeout")
 
-flow.case("timeouts: connect", { alone = true }, function(t)
+flow.case("timeouts: connect", function(t)
   local gate = t:gateway {
     providers = { up = t:provider({ dialect = "openai.chat", url = "http://127.0.0.1:" .. t:full_port() },
       { timeouts = { connect = "500ms", first_token = "10s", between_tokens = "10s", total = "30s" } }) },
@@ -117,7 +119,7 @@ flow.case("timeouts: connect", { alone = true }, function(t)
   local answer = t:chat(gate, "r")
   local took = t:now() - from
   t:check(answer.status == 502 or answer.status == 504, "status " .. answer.status)
-  t:check(took > 0.4 and took < 1.2 * t.seconds, ("took %.2f s"):format(took))
+  t:check(took > 0.4 and took < 8, ("took %.2f s"):format(took))
 end)
 
 flow.case("timeouts: a drill of a slow first token is survived by whoever sets them", { seconds = 40 },
@@ -135,7 +137,7 @@ return {
 }
 ]])
   local status, text = proc.run(t.dir, "drill",
-    { gateway.binary, "drill", "--config", t.dir .. "/moongate.lua", "--rate", "4", "slow-first-token" }, nil, 30)
+    { gateway.binary, "drill", "--config", t.dir .. "/moongate.lua", "--rate", "4", "slow-first-token" }, nil, 120)
   t:equal(status, 0, text)
   t:match(text, "chat: kept answering")
   t:absent(text, "out of patience", "what drill said")

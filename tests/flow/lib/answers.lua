@@ -59,6 +59,26 @@ function M.anthropic_stream(texts, model)
   return events
 end
 
+-- The beginning of a stream of Responses: the answer, a message, its text, and these deltas; numbered from `first`.
+function M.responses_begun(texts, first)
+  local response = ',"response":{"id":"resp_flow","object":"response","created_at":1700000000,"status":"in_progress",'
+    .. '"model":"model-a","output":[],"tools":[],"tool_choice":"auto","parallel_tool_calls":true,"metadata":{},'
+    .. '"error":null,"incomplete_details":null,"instructions":null,"temperature":1,"top_p":1}'
+  local place = ',"item_id":"msg_1","output_index":0,"content_index":0'
+  local events = {}
+  local function add(name, more)
+    local body = ('{"type":"%s"%s,"sequence_number":%d}'):format(name, more, (first or 0) + #events)
+    events[#events + 1] = named(name, body)
+  end
+  add("response.created", response)
+  add("response.in_progress", response)
+  add("response.output_item.added", ',"output_index":0,"item":{"id":"msg_1","type":"message","role":"assistant",'
+    .. '"status":"in_progress","content":[]}')
+  add("response.content_part.added", place .. ',"part":{"type":"output_text","text":"","annotations":[]}')
+  for _, text in ipairs(texts) do add("response.output_text.delta", place .. ',"delta":' .. json.encode(text)) end
+  return events
+end
+
 function M.openai_error(message, kind, code)
   return json.encode { error = { message = message, type = kind or "server_error", param = json.null, code = code
     or json.null } }

@@ -12,9 +12,9 @@ local http = require "http"
 local json = require "cjson"
 local loop = require "loop"
 local net = require "net"
-local order = require "order" -- of tests/lua/dialects
 local proc = require "proc"
 local upstream = require "upstream"
+local watch = require "watch"
 
 local M = { cases = {}, env = gateway.env, client_key = gateway.client_key, slow = gateway.slow }
 
@@ -30,7 +30,8 @@ local T = {}
 T.__index = T
 
 function M.new_case_state(dir)
-  return setmetatable({ dir = dir, opened = {}, gateways = {}, captured = {}, seconds = gateway.slow }, T)
+  return setmetatable({ dir = dir, opened = {}, gateways = {}, captured = {}, order_faults = {},
+    seconds = gateway.slow }, T)
 end
 
 -- ---- what is expected --------------------------------------------------------------------------------------
@@ -99,7 +100,9 @@ end
 
 -- A provider nobody serves.
 function T:dead(dialect)
-  return self:provider { dialect = dialect, url = "http://127.0.0.1:" .. net.closed_port() }
+  local port, sock = net.closed_port()
+  self:keep(sock)
+  return self:provider { dialect = dialect, url = "http://127.0.0.1:" .. port }
 end
 
 -- A port whose queue of connections is full: nobody gets through.
@@ -144,7 +147,12 @@ end
 
 -- A connection to the gateway; options.tls: luasec parameters; options.receive_bytes.
 function T:client(gate, options)
-  local conn, why = net.connect(gate.port, options)
+  local connecting = {
+    report = function(text, bytes) self:order_fault(text, bytes) end,
+    excuse = function(rule) return self:excuse(rule) end,
+  }
+  for name, value in pairs(options or {}) do connecting[name] = value end
+  local conn, why = net.connect(gate.port, connecting)
   if not conn then self:fail("cannot connect to the gateway: " .. tostring(why)) end
   conn.capture = ""
   self.captured[#self.captured + 1] = conn
@@ -154,6 +162,32 @@ function T:client(gate, options)
     if not ok then return nil, fault end
   end
   return conn
+end
+
+-- A stream that no client of its dialect could follow (watch.lua): the case fails, and the bytes are kept.
+function T:order_fault(text, bytes)
+  local faults = self.order_faults
+  faults[#faults + 1] = text
+  proc.write_file(("%s/stream%d.bytes"):format(self.dir, #faults), bytes)
+end
+
+-- For a stream that was received in a process of its own.
+function T:judge_stream(dialect, bytes)
+  watch.new(function(text) self:order_fault(text, bytes) end):judge(dialect, bytes, "whole")
+end
+
+-- The case's own provider sends streams that break these rules ("end finish") of the order of events, and the gateway
+-- passes them as they are. At least one of them must be broken; why: what is said of it at the stage's end.
+function T:provider_breaks(rules, why)
+  self.broken = { why = why, seen = false, rules = {} }
+  for rule in rules:gmatch "%S+" do self.broken.rules[rule] = true end
+end
+
+function T:excuse(rule)
+  local broken = self.broken
+  if not broken or not broken.rules[rule] then return nil end
+  broken.seen = true
+  return broken.why
 end
 
 M.paths = { ["openai.chat"] = "/v1/chat/completions", ["anthropic.messages"] = "/v1/messages" }
@@ -195,23 +229,6 @@ function T:chat(gate, model, options)
   return answer
 end
 
-local orders = {
-  ["openai.chat"] = { check = order.check_chat, from = "anthropic" },
-  ["anthropic.messages"] = { check = order.check_messages, from = "openai" },
-}
-
--- A stream that the gateway itself has written, from a provider of the other API, is one that a client can follow.
-local function check_order(t, gate, answer)
-  local name = (answer.headers["x-moongate-target"] or ""):match "^([^/]+)/"
-  local provider = name and gate.config.providers and gate.config.providers[name]
-  local row = orders[answer.dialect]
-  if not provider or not row or provider.adapter ~= row.from or answer.cut then return end
-  local events = {}
-  for i, e in ipairs(answer.events) do events[i] = { name = e.event, data = e.data } end
-  local ok, why = pcall(row.check, events, json)
-  t:check(ok, "the order of events: " .. tostring(why))
-end
-
 -- The same for a stream: answer with .events (and .cut when it did not end properly).
 function T:chat_stream(gate, model, options)
   options = options or {}
@@ -223,7 +240,6 @@ function T:chat_stream(gate, model, options)
   answer.dialect = options.dialect or "openai.chat"
   if (answer.headers["content-type"] or ""):find("text/event-stream", 1, true) then
     answer.events = answer:read_events(options.seconds)
-    check_order(self, gate, answer)
   else
     answer:read_body(options.seconds)
   end
@@ -259,16 +275,29 @@ function T:envelope(answer, dialect)
   return body.error.code
 end
 
+-- Checks that what fn() returns, seconds, is within `limit` in one of five tries: a machine that stands
+-- still for a moment spoils one of them, a gateway that is slow spoils all.
+function T:within(limit, fn, what)
+  local took
+  for _ = 1, 5 do
+    took = fn()
+    if took <= limit * self.seconds then return end
+  end
+  self:fail(("%s took %.0f ms, five times more than %.0f"):format(what, took * 1000, limit * self.seconds * 1000))
+end
+
 function T:sleep(seconds) loop.sleep(seconds) end
 function T:now() return loop.now() end
 function T:spawn(fn) return loop.spawn(fn) end
-function T:until_true(seconds, fn, what) return self:check(loop.until_true(seconds, fn), what
-  or "condition in time") end
+-- Waits until fn() is true, for `seconds` or loop.patience, whichever is longer.
+function T:until_true(seconds, fn, what)
+  return self:check(loop.until_true(math.max(seconds, loop.patience), fn), what or "condition in time")
+end
 
 -- The one trace record with that request id (or the only one).
 function T:trace(gate, request_id)
   local found
-  loop.until_true(5, function()
+  loop.until_true(loop.patience, function()
     for _, record in ipairs(gate:traces(1, 0)) do
       if not request_id or record.request_id == request_id then found = record end
     end
@@ -284,16 +313,21 @@ function T:finish()
   for _, gate in ipairs(self.gateways) do
     if not gate.process:status() and not gate.may_hold_files then
       local allowed = gate.files_at_start + 1
-      local files = loop.until_true(10, function()
-        local n = gate.process:open_files()
-        return n <= allowed and n
+      local n, kinds
+      local closed = loop.until_true(loop.patience, function()
+        n, kinds = gate.process:open_files()
+        return n <= allowed
       end)
-      if not files then
-        wrong[#wrong + 1] = ("%d files open, %d at start: now %s; then %s"):format(gate.process:open_files(),
-          gate.files_at_start, gate.process:files_by_kind(), gate.kinds_at_start)
+      if not closed then
+        wrong[#wrong + 1] = ("%d files open, %d at start: now %s; then %s"):format(n, gate.files_at_start, kinds,
+          gate.kinds_at_start)
       end
     end
     for _, text in ipairs(gate:stop()) do wrong[#wrong + 1] = text end
+  end
+  if self.broken and not self.broken.seen then wrong[#wrong + 1] = "no stream broke a rule: " .. self.broken.why end
+  for i, text in ipairs(self.order_faults) do
+    if i <= 5 then wrong[#wrong + 1] = text end
   end
   local out = {}
   for i, conn in ipairs(self.captured) do out[i] = conn.capture or "" end

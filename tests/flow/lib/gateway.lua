@@ -68,7 +68,7 @@ function M.start(dir, options)
   for _, word in ipairs(options.arguments or {}) do argv[#argv + 1] = word end
   gate.process = proc.start(dir, options.name or "gateway", argv, gate.environment)
   local from = loop.now()
-  local ready = loop.until_true(20, function()
+  local ready = loop.until_true(2 * loop.patience, function()
     if gate.process:status() then return "ended" end
     return gate.process:output():match "moongate: ready on [^\n]+\n"
   end)
@@ -80,25 +80,22 @@ function M.start(dir, options)
   gate.port = tonumber(ready:match "ready on [^%s]-:(%d+)")
   gate.admin_port = tonumber(ready:match "admin [^%s)]-:(%d+)")
   assert(gate.port, "no port in: " .. ready)
-  local files = 0 -- until its threads have opened what they need
-  loop.until_true(2, function()
-    local before = files
-    loop.sleep(0.02 * M.slow)
-    files = gate.process:open_files()
-    return before == files
-  end)
-  gate.files_at_start, gate.kinds_at_start = files, gate.process:files_by_kind()
+  -- It is ready before its workers are; they have opened what they need for each provider when they all run.
+  assert(loop.until_true(2 * loop.patience, function()
+    return gate.process:status() or gate.process:errors():find("generation 1 runs", 1, true)
+  end), "no worker runs")
+  gate.files_at_start, gate.kinds_at_start = gate.process:open_files()
   return gate
 end
 
--- Trace records so far, decoded. Waits up to `seconds` for `count` of them.
+-- Trace records so far, decoded. Waits for `count` of them, unless `seconds` is 0.
 function Gateway:traces(count, seconds)
   local function read()
     local list = {}
     for line in (proc.read_file(self.trace_file) or ""):gmatch "([^\n]+)\n" do list[#list + 1] = json.decode(line) end
     return list
   end
-  loop.until_true(seconds or 5, function() return #read() >= (count or 1) end)
+  loop.until_true(seconds == 0 and 0 or loop.patience, function() return #read() >= (count or 1) end)
   return read()
 end
 
@@ -129,7 +126,7 @@ function Gateway:stop()
     if not self.expect_exit then wrong[1] = "the gateway ended by itself with " .. self.process:status() end
   else
     if self.admin_port and not self.dirty then pcall(function() self:metrics() end) end
-    local status = self.process:stop(20)
+    local status = self.process:stop(2 * loop.patience)
     if status ~= 0 then wrong[#wrong + 1] = "exit status " .. tostring(status) .. " after SIGTERM" end
   end
   local errors = self.process:errors()

@@ -1,7 +1,9 @@
--- net: connections for tasks: raw bytes with deadlines, splits, half closes, resets, TLS. Knows nothing of HTTP.
+-- net: connections for tasks: raw bytes with deadlines, splits, half closes, resets, TLS. Knows nothing of HTTP; what a
+-- client sends and receives is shown to watch.lua.
 local loop = require "loop"
 local socket = require "socket"
 local ssl = require "ssl"
+local watch = require "watch"
 
 local M = {}
 
@@ -15,7 +17,8 @@ local function wrap(sock)
 end
 
 -- A connection to 127.0.0.1:port, or nil and why. options.receive_bytes: SO_RCVBUF, for slow
--- readers; options.seconds: how long it may take, 10 when absent.
+-- readers; options.seconds: how long it may take, loop.patience when absent; options.report, options.excuse: of
+-- watch.new.
 function M.connect(port, options)
   local sock = assert(socket.tcp4())
   sock:settimeout(0)
@@ -23,11 +26,13 @@ function M.connect(port, options)
   local ok, why = sock:connect("127.0.0.1", port)
   if not ok and why ~= "timeout" then sock:close() return nil, why end
   if not ok then
-    loop.writable(sock, loop.now() + (options and options.seconds or 10))
+    loop.writable(sock, loop.now() + (options and options.seconds or loop.patience))
     ok, why = sock:connect("127.0.0.1", port)
     if not ok and why ~= "already connected" then sock:close() return nil, why end
   end
-  return wrap(sock)
+  local conn = wrap(sock)
+  conn.watch = watch.new(options and options.report, options and options.excuse)
+  return conn
 end
 
 -- Turns c into a TLS connection. params as luasec's newcontext wants them; sni: the name to ask for.
@@ -38,7 +43,7 @@ function Conn:tls(params, sni)
   sock:settimeout(0)
   if sni then sock:sni(sni) end
   self.sock = sock
-  local deadline = loop.now() + 10
+  local deadline = loop.now() + loop.patience
   while true do
     local ok, state = sock:dohandshake()
     if ok then return self end
@@ -54,6 +59,7 @@ end
 
 -- All of text, or nil and why. Waits as long as it takes, up to `seconds` (20) without progress.
 function Conn:send(text, seconds)
+  if self.watch then self.watch:sent(text) end
   local at = 1
   while at <= #text do
     local last, why, partial = self.sock:send(text, at)
@@ -89,6 +95,7 @@ function Conn:fill(deadline)
     if text and #text > 0 then
       self.inbuf = self.inbuf .. text
       self.received = self.received + #text
+      if self.watch then self.watch:received(text) end
       if self.capture and #self.capture < 262144 then self.capture = self.capture .. text end
       return true
     end
@@ -98,6 +105,7 @@ function Conn:fill(deadline)
       if not loop.writable(self.sock, deadline) then return nil, "timeout" end
     else
       self.end_reason = why
+      if self.watch then self.watch:over(false) end
       return nil, why == "closed" and "closed" or why
     end
   end
@@ -146,6 +154,7 @@ function Conn:half_close() self.sock:shutdown("send") end
 function Conn:close()
   if self.gone then return end
   self.gone = true
+  if self.watch then self.watch:over(true) end
   loop.forget(self.sock)
   self.sock:close()
 end
@@ -194,12 +203,12 @@ function M.listen(serve, options)
   return listener
 end
 
--- A port nobody listens on.
+-- A port nobody listens on, nor will: it is bound as long as `sock`, the second result, is open.
 function M.closed_port()
-  local sock = assert(socket.bind("127.0.0.1", 0))
+  local sock = assert(socket.tcp4())
+  assert(sock:bind("127.0.0.1", 0))
   local _, port = sock:getsockname()
-  sock:close()
-  return tonumber(port)
+  return tonumber(port), sock
 end
 
 return M

@@ -1,5 +1,6 @@
 -- proc: other programs, run beside the tasks without stopping them. Output goes to files; a wrapper writes the exit
 -- status. Processes are ended by their own pid only.
+local lfs = require "lfs"
 local loop = require "loop"
 
 local M = {}
@@ -46,7 +47,7 @@ function M.start(dir, name, argv, environment)
       quote(base .. ".rc"))
   launch(script)
   local process = setmetatable({ base = base }, Process)
-  local text = loop.until_true(10, function()
+  local text = loop.until_true(loop.patience, function()
     local pid = M.read_file(base .. ".pid")
     return pid and pid:match "^(%d+)\n"
   end)
@@ -89,30 +90,25 @@ function M.run(dir, name, argv, environment, seconds)
   return status, process:output(), process:errors()
 end
 
-local function count_lines(command)
-  local pipe = assert(io.popen(command))
-  local n = 0
-  for _ in pipe:lines() do n = n + 1 end
-  pipe:close()
-  return n
+-- How many files it has open, and how many of each kind: 24, "7 named pipe, 11 other, 6 socket". Looked at from within
+-- this process: to fork one that has grown, a thousand times, takes longer than the tests.
+function Process:open_files()
+  local folder, n, count, kinds = "/proc/" .. self.pid .. "/fd/", 0, {}, {}
+  pcall(function() -- it may end meanwhile
+    for name in lfs.dir(folder) do
+      local kind = name:find "^%d" and lfs.attributes(folder .. name, "mode")
+      if kind then n, count[kind] = n + 1, (count[kind] or 0) + 1 end
+    end
+  end)
+  for kind, of_it in pairs(count) do kinds[#kinds + 1] = of_it .. " " .. kind end
+  table.sort(kinds)
+  return n, table.concat(kinds, ", ")
 end
 
-function Process:open_files() return count_lines("ls /proc/" .. self.pid .. "/fd 2>/dev/null") end
-
--- What they are, each kind with its count: "4 socket, 2 anon_inode:[eventpoll]".
-function Process:files_by_kind()
-  local pipe = assert(io.popen(("readlink /proc/%d/fd/* 2>/dev/null | sed 's/:\\[[0-9]*\\]$//' | sort | uniq -c")
-    :format(self.pid)))
-  local kinds = {}
-  for count, kind in pipe:read "a":gmatch "(%d+) ([^\n]+)" do kinds[#kinds + 1] = count .. " " .. kind end
-  pipe:close()
-  return table.concat(kinds, ", ")
-end
-
--- Resident memory in KiB.
+-- Resident memory of its own in KiB: pages of files come and go with what else the machine does.
 function Process:resident_kib()
   local text = M.read_file("/proc/" .. self.pid .. "/status") or ""
-  return tonumber(text:match "VmRSS:%s*(%d+)") or 0
+  return tonumber(text:match "RssAnon:%s*(%d+)") or 0
 end
 
 return M

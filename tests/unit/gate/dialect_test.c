@@ -144,6 +144,7 @@ static void believe_messages_usage(struct belief *b, const struct leaves *l, con
   b->written = number_at(l, prefix, "cache_creation_input_tokens", b->written);
   b->input = plain + b->read + b->written;
   b->output = number_at(l, prefix, "output_tokens", b->output);
+  b->reasoning = number_at(l, prefix, "output_tokens_details.thinking_tokens", b->reasoning);
 }
 
 static bool speaks(const struct leaf *f) {
@@ -294,6 +295,54 @@ static struct reading after(const struct dialect *d, const char *stream) {
   return r;
 }
 
+/* Servers keep connections warm with pieces that say nothing: they must not pass for a model that goes on. */
+TEST(an_empty_piece_is_no_content) {
+  static const char
+      chat[] = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n",
+      messages[] = "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n",
+      responses[] = "data: {\"type\":\"response.output_text.delta\",\"delta\":\"a\"}\n\n",
+      cohere[] = "data: {\"type\":\"content-delta\",\"delta\":{\"message\":{\"content\":{\"text\":\"a\"}}}}\n\n";
+  static const struct {
+    const struct dialect *dialect;
+    const char *before, *event;
+    bool content;
+  } rows[] = {
+      {&dialect_openai_chat, chat, "{\"choices\":[{\"index\":0,\"delta\":{}}]}", false},
+      {&dialect_openai_chat, chat, "{\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":null}]}", false},
+      {&dialect_openai_chat, chat, "{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\": null}}]}", false},
+      {&dialect_openai_chat, chat, "{\"choices\":[{\"delta\":{\"content\":\"\",\"reasoning_content\":null}}]}", false},
+      {&dialect_openai_chat, chat, "{\"choices\":[{\"delta\":{\"content\":null,\"reasoning_content\":\"t\"}}]}", true},
+      {&dialect_openai_chat, chat, "{\"choices\":[{\"delta\":{\"content\":\"\",\"reasoning\":\"t\"}}]}", true},
+      {&dialect_openai_chat, chat, "{\"choices\":[{\"delta\":{\"content\":null,\"tool_calls\":[{\"index\":0}]}}]}",
+       true},
+      {&dialect_openai_chat, chat, "{\"choices\":[{\"delta\":{\"content\":\"\",\"images\":[{}]}}]}", true},
+      {&dialect_openai_chat, chat, "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0}]}}]}", true},
+      {&dialect_openai_chat, chat, "{\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}", true},
+      {&dialect_openai_chat, chat, "{\"choices\":[{\"delta\":{\"content\":\"\\\"\"}}]}", true},
+      {&dialect_anthropic_messages, messages,
+       "{\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"\"}}", false},
+      {&dialect_anthropic_messages, "",
+       "{\"type\":\"content_block_delta\", \"delta\": {\"type\": \"text_delta\", \"text\": \"\"} }", false},
+      {&dialect_anthropic_messages, messages,
+       "{\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"\\\"\"}}", true},
+      {&dialect_anthropic_messages, messages,
+       "{\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\":\"}}", true},
+      {&dialect_openai_responses, responses, "{\"type\":\"response.output_text.delta\",\"delta\":\"\"}", false},
+      {&dialect_openai_responses, responses, "{\"type\":\"response.output_text.delta\",\"delta\":\"b\"}", true},
+      {&dialect_cohere_chat, cohere,
+       "{\"type\":\"content-delta\",\"delta\":{\"message\":{\"content\":{\"text\":\"\"}}}}", false},
+      {&dialect_cohere_chat, "", "{\"type\":\"content-delta\",\"delta\":{\"message\":{\"content\":{\"text\":\"\"}}}}",
+       false},
+  };
+  for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char stream[400];
+    snprintf(stream, sizeof stream, "%sdata: %s\n\n", rows[i].before, rows[i].event);
+    struct reading r = after(rows[i].dialect, stream);
+    if (r.is_content != rows[i].content) fprintf(stderr, "%s\n", stream);
+    CHECK(r.is_content == rows[i].content && r.content_begun == (rows[i].content || *rows[i].before != '\0'));
+  }
+}
+
 TEST(first_content_of_a_chat_stream) {
   static const struct {
     const char *event;
@@ -394,13 +443,15 @@ TEST(messages_usage_is_set_never_added) {
       "event: message_delta\ndata: "
       "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":100}}\n\n"
       "event: message_delta\ndata: "
-      "{\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"output_tokens\":393,\"input_tokens\":22}}\n\n"
+      "{\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"output_tokens\":393,\"input_tokens\":22,"
+      "\"output_tokens_details\":{\"thinking_tokens\":250}}}\n\n"
       "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{}}\n\n");
   CHECK_INT(r.usage.input_tokens, 22 + 188086 + 1300);
   CHECK_INT(r.usage.cache_read_tokens, 188086);
   CHECK_INT(r.usage.cache_write_tokens, 1000);
   CHECK_INT(r.usage.cache_write_1h_tokens, 300);
   CHECK_INT(r.usage.output_tokens, 393);
+  CHECK_INT(r.usage.reasoning_tokens, 250);
   CHECK_INT(r.finish, FINISH_TOOL_CALLS);
   CHECK(!r.complete && r.content_begun);
 }

@@ -29,9 +29,9 @@ static void open_stage(struct stage *s, void (*serve)(struct mock_peer *), const
 
 /* Until the provider has the request, and nobody is at the other end any more. */
 static void leave(struct stage *s) {
-  for (unsigned i = 0; atomic_load(&s->m->requests) == 0 && i < 5000; i++) house_pass_ms(&s->h, 1);
+  for (unsigned i = 0; atomic_load(&s->m->requests) == 0 && i < 30000; i++) house_pass_ms(&s->h, 1);
   client_close(&s->c);
-  for (unsigned i = 0; listener_connections(s->h.listener) > 0 && i < 5000; i++) house_pass_ms(&s->h, 1);
+  for (unsigned i = 0; listener_connections(s->h.listener) > 0 && i < 30000; i++) house_pass_ms(&s->h, 1);
   CHECK_INT(s->h.gate->request_count, 1);
 }
 
@@ -138,15 +138,47 @@ TEST(after_its_time_it_is_cancelled) {
   close_stage(&s);
 }
 
+/* A port where nobody gets through: its queue of connections is full. */
+struct full_port {
+  int listener, waiting[4];
+  uint16_t port;
+};
+
+static struct full_port full_port_open(void) {
+  struct full_port p = {.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t len = sizeof at;
+  must(bind(p.listener, (struct sockaddr *)&at, len) == 0 && listen(p.listener, 0) == 0);
+  must(getsockname(p.listener, (struct sockaddr *)&at, &len) == 0);
+  p.port = ntohs(at.sin_port);
+  for (unsigned i = 0; i < 4; i++) {
+    p.waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    connect(p.waiting[i], (struct sockaddr *)&at, len);
+  }
+  return p;
+}
+
+static void full_port_close(struct full_port *p) {
+  for (unsigned i = 0; i < 4; i++) close(p->waiting[i]);
+  close(p->listener);
+}
+
 TEST(what_was_not_sent_ends_at_once) {
+  struct full_port full = full_port_open();
+  struct config_made made = house_config();
   struct stage s;
-  open_stage(&s, mock_silence, NULL, 20000);
+  house_provider(made.config, "p", made.openai, full.port);
+  house_route(made.config, "r", "p/m", NULL)->disconnect_drain_ms = 60000;
+  house_init(&s.h, made.config, NULL);
+  client_open(&s.c, &s.h);
   client_post(&s.c, CHAT, ASK);
-  client_close(&s.c); /* all in one turn: the call has not begun yet */
-  house_pass_ms(&s.h, 50);
+  for (unsigned i = 0; s.h.gate->request_count == 0 && i < 30000; i++) house_pass_ms(&s.h, 1);
+  client_close(&s.c);
   struct slice trace = record_of(&s, "\"class\":\"client_gone\"", "moongate_disconnects_total{end=\"cancelled\"}");
   CHECK(has(trace, "\"drained_ms\":null"));
-  close_stage(&s);
+  CHECK(has(trace, "\"usage_source\":\"none\",\"cost_pico_usd\":0"));
+  house_done(&s.h);
+  full_port_close(&full);
 }
 
 TEST(the_end_of_the_gateway_ends_it) {

@@ -234,7 +234,7 @@ TEST(client_that_leaves_while_a_script_waits_is_forgotten) {
     plan.retry = HOOK_WAITING;
     client_open(&c, &s.h);
     client_post(&c, CHAT, ASK);
-    for (unsigned i = 0; plan.waiting == NULL && i < 1000; i++) house_pass_ms(&s.h, 1);
+    for (unsigned i = 0; plan.waiting == NULL && i < 30000; i++) house_pass_ms(&s.h, 1);
     CHECK(plan.waiting != NULL);
     client_close(&c);
     CHECK(house_quiet(&s.h));
@@ -257,7 +257,7 @@ TEST(result_after_the_gateway_refused_is_dropped) {
     plan.order[0] = "b/m";
     client_open(&c, &s.h);
     client_post(&c, CHAT, ASK);
-    for (unsigned i = 0; plan.waiting == NULL && i < 1000; i++) house_pass_ms(&s.h, 1);
+    for (unsigned i = 0; plan.waiting == NULL && i < 30000; i++) house_pass_ms(&s.h, 1);
     struct request *r = plan.waiting;
     struct fault f;
     must(r != NULL);

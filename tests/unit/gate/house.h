@@ -18,7 +18,7 @@
 #include "mock.h"
 #include "wire/recorded.h"
 
-enum { WAIT_MS = 5000 };
+enum { WAIT_MS = 30000 };
 
 /* ---- the config */
 

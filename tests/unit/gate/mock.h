@@ -127,8 +127,8 @@ static void *mock_run(void *argument) {
     must(number < MOCK_PEERS);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     m->peers[number] = (struct mock_peer){.mock = m, .fd = fd, .number = number};
+    atomic_fetch_add(&m->connections, 1); /* before its first answer */
     must(pthread_create(&m->peers[number].thread, NULL, mock_peer_run, &m->peers[number]) == 0);
-    atomic_fetch_add(&m->connections, 1);
   }
   return NULL;
 }

@@ -31,8 +31,9 @@ TEST(by_default_the_next_target_is_asked_at_once_and_the_last_once_more) {
     struct retry_case with_next = not_last(f), alone = last(f);
     CHECK_INT(step_of(d, &with_next), failure_row(f)->next_target ? RETRY_NEXT : RETRY_GIVE_UP);
     CHECK_INT(retry_decide(d, &with_next).wait_ms, 0);
-    bool again = f == FAILURE_CONNECT || f == FAILURE_RESET || f == FAILURE_RATE_LIMITED || f == FAILURE_OVERLOADED ||
-                 f == FAILURE_SERVER_ERROR || f == FAILURE_REQUEST_TIMEOUT;
+    bool again = f == FAILURE_CONNECT || f == FAILURE_NO_DESCRIPTOR || f == FAILURE_RESET ||
+                 f == FAILURE_RATE_LIMITED || f == FAILURE_OVERLOADED || f == FAILURE_SERVER_ERROR ||
+                 f == FAILURE_REQUEST_TIMEOUT;
     CHECK_INT(step_of(d, &alone), again ? RETRY_SAME : RETRY_GIVE_UP);
     alone.tries = 2;
     CHECK_INT(step_of(d, &alone), RETRY_GIVE_UP);

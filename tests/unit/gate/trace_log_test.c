@@ -137,7 +137,7 @@ TEST(lines_that_the_disk_refuses_are_counted_each) {
   struct err e;
   struct trace_log *t = trace_log_open("/dev/full", 1, &e);
   for (unsigned i = 0; i < 5; i++) CHECK(trace_log_put(t, 0, SLICE("{}\n{}\n")));
-  for (unsigned i = 0; trace_log_dropped(t) < 10 && i < 2000; i++) usleep(1000);
+  for (unsigned i = 0; trace_log_dropped(t) < 10 && i < 30000; i++) usleep(1000);
   CHECK_INT(trace_log_dropped(t), 10);
   struct buf text = {0};
   meter_write(&text);
@@ -185,10 +185,10 @@ TEST(reopen_follows_a_rotated_file) {
   struct trace_log *t = opened(1);
   CHECK(trace_log_put(t, 0, SLICE("old\n")));
   snprintf(moved, sizeof moved, "%s.1", path);
-  for (unsigned i = 0; i < 2000 && (stat(path, &there) != 0 || there.st_size < 4); i++) usleep(1000);
+  for (unsigned i = 0; i < 30000 && (stat(path, &there) != 0 || there.st_size < 4); i++) usleep(1000);
   CHECK_INT(rename(path, moved), 0);
   trace_log_reopen(t);
-  for (unsigned i = 0; i < 2000 && stat(path, &there) != 0; i++) usleep(1000);
+  for (unsigned i = 0; i < 30000 && stat(path, &there) != 0; i++) usleep(1000);
   CHECK(trace_log_put(t, 0, SLICE("new\n")));
   trace_log_close(t);
   struct buf before = recorded_file(moved), after = recorded_file(path);
