@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "gate/account/attached.h"
 #include "wire/json.h"
 #include "wire/multipart.h"
 
@@ -97,8 +98,15 @@ bool asked_read(const struct request_shape *shape, struct arena *arena, struct s
   if (!read_stream_options(&fields[ASKED_STREAM_OPTIONS], out, f)) return false;
   size_t messages = fields[ASKED_MESSAGES].raw.len, tools = fields[ASKED_TOOLS].raw.len;
   out->message_bytes = (uint32_t)messages;
-  out->prompt_tokens = (uint32_t)((messages + fields[ASKED_SYSTEM].raw.len + tools) / 4);
+  struct attached attached = attached_measure(fields[ASKED_MESSAGES].raw);
+  out->attached_tokens = (uint32_t)attached.tokens;
+  out->text_bytes = (uint32_t)(messages + fields[ASKED_SYSTEM].raw.len - attached.bytes);
+  out->tool_bytes = (uint32_t)tools;
+  out->prompt_tokens = (out->text_bytes + out->tool_bytes) / 4 + out->attached_tokens;
   out->has_tools = tools > 2;
+  out->input_raw = fields[ASKED_MESSAGES].raw;
+  out->previous_raw = fields[ASKED_PREVIOUS].raw;
+  out->not_stored = fields[ASKED_STORE].raw.ptr != NULL && fields[ASKED_STORE].kind == JSON_FALSE;
   return true;
 }
 

@@ -18,7 +18,9 @@ enum asked_field {
   ASKED_OTHER_LIMIT, /* the same under a second name, which wins */
   ASKED_MESSAGES,
   ASKED_SYSTEM,
-  ASKED_TOOLS, /* a list, or an object that holds one under "tools" */
+  ASKED_TOOLS,    /* a list, or an object that holds one under "tools" */
+  ASKED_PREVIOUS, /* the answer that it goes on from, by its id */
+  ASKED_STORE,    /* whether the answer is to be kept for such */
   ASKED_FIELDS
 };
 
@@ -35,14 +37,18 @@ struct request_shape {
 struct asked {
   struct slice model;                         /* decoded; in the request's arena */
   struct slice model_raw, stream_options_raw; /* in the body; model_raw.ptr NULL: the path named the model, or nobody */
+  struct slice input_raw, previous_raw;       /* in the body: ASKED_MESSAGES and ASKED_PREVIOUS */
   bool only_looks;                            /* the method makes nothing that is paid for */
   bool model_is_plain;                        /* model_raw is the name itself, not JSON */
   enum framing framing;                       /* of the answer, when it is streamed */
   bool stream;
   bool usage_event; /* the client asked for the stream's usage chunk */
   bool has_tools;
-  uint64_t max_tokens;    /* 0: not given */
-  uint32_t prompt_tokens; /* estimate: a quarter of the bytes of messages, system and tools */
+  bool not_stored;                 /* it asks for that */
+  uint64_t max_tokens;             /* 0: not given */
+  uint32_t prompt_tokens;          /* estimate: a quarter of text_bytes and tool_bytes, and what is attached */
+  uint32_t text_bytes, tool_bytes; /* of messages and system without what is attached; of tools */
+  uint32_t attached_tokens;        /* estimate: pictures and documents in base64 (gate/account/attached.h) */
   uint32_t message_bytes;
   uint64_t characters; /* of a text to be read aloud */
 };

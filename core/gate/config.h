@@ -167,8 +167,11 @@ struct config {
 
   /* limits of the edge */
   uint64_t body_bytes;
+  uint64_t kept_bytes; /* of answers that the gateway keeps (gate/keeping/keeping.h); 0: it keeps none */
+  uint32_t kept_ms;    /* after their last use */
   uint32_t head_bytes, head_ms, body_ms, keep_alive_ms, write_idle_ms, connections, drain_ms;
   uint32_t drain_delay_ms;
+  bool half_close_leaves; /* a client that closes its sending side is taken for gone */
   struct admission_caps admission;
 
   struct provider **providers;

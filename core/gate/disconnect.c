@@ -40,6 +40,7 @@ void disconnect_begin(struct request *r, struct exchange *x) {
   }
   if (!d->reads_on) return;
   if (x != NULL && needs_body(r)) d->body = exchange_take_body(x);
+  if (d->timer.loop != NULL) timer_clear(&d->timer);
   timer_init(&d->timer, r->gate->loop, cut, r);
   timer_set_ms(&d->timer, r->route->disconnect_drain_ms);
   if (!r->delivery.congested) return;
@@ -61,10 +62,21 @@ void disconnect_cut(struct request *r) {
   request_attempt_ended(r);
 }
 
+static void over(void *owner) {
+  request_attempt_ended(owner);
+}
+
+void disconnect_end_soon(struct request *r) {
+  struct disconnect *d = &r->disconnect;
+  if (d->timer.loop != NULL) timer_clear(&d->timer);
+  timer_init(&d->timer, r->gate->loop, over, r);
+  timer_set_ms(&d->timer, 0);
+}
+
 void disconnect_end(struct request *r) {
   struct disconnect *d = &r->disconnect;
   if (d->left_ns == 0) return;
-  if (d->reads_on) timer_clear(&d->timer);
+  if (d->timer.loop != NULL) timer_clear(&d->timer);
   buf_done(&d->body);
   enum disconnect_end end = r->overheard  ? DISCONNECT_SHARED
                             : d->was_cut  ? DISCONNECT_CUT

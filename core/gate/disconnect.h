@@ -35,7 +35,7 @@ const char *disconnect_end_name(enum disconnect_end end); /* "cancelled", as in 
 struct disconnect {
   struct timer timer;
   uint64_t left_ns; /* when the client did; 0: it has not */
-  struct buf body;  /* the client's, which a call that is resent needs; until the answer's head */
+  struct buf body;  /* the client's, which a call that is resent needs, or another attempt for those who still wait */
   bool reads_on, was_cut;
 };
 
@@ -47,6 +47,9 @@ void disconnect_begin(struct request *r, struct exchange *x);
 void disconnect_head(struct attempt *a);
 /* The gateway stops: a request without a client ends now. Others are left alone. May free r. */
 void disconnect_cut(struct request *r);
+/* All is over for a request whose client has left: it ends in the next turn of the loop, when nobody up the stack looks
+ * at it any more. */
+void disconnect_end_soon(struct request *r);
 /* The request ends: counts, and frees what is held. */
 void disconnect_end(struct request *r);
 

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/secret.h"
 #include "gate/health/health_check.h"
+#include "gate/keeping/keeping.h"
 #include "gate/models.h"
 #include "gate/reply.h"
 #include "gate/request.h"
@@ -76,6 +77,7 @@ void gate_adopt(struct gate *g, struct generation *generation) {
   list_add_last(&g->tenures, &t->link);
   g->tenure = t;
   admission_adopt(c);
+  keeping_adopt(c);
   if (before != NULL) {
     health_checks_stop(before->checks);
     before->checks = NULL;
@@ -117,6 +119,7 @@ struct gate *gate_new(struct loop *l, unsigned worker, struct trace_log *traces)
   list_init(&g->requests);
   list_init(&g->decided);
   list_init(&g->woken);
+  keeping_timer_init(g);
   return g;
 }
 
@@ -135,6 +138,7 @@ void gate_let_go(struct gate *g) {
 
 void gate_free(struct gate *g) {
   must(list_empty(&g->requests) && list_empty(&g->tenures) && list_empty(&g->decided) && list_empty(&g->woken));
+  timer_clear(&g->look_at_kept);
   buf_done(&g->headers);
   buf_done(&g->body);
   buf_done(&g->line);
@@ -150,6 +154,7 @@ void gate_server_limits(const struct config *c, struct server_limits *out) {
   out->keep_alive_ms = c->keep_alive_ms;
   out->write_idle_ms = c->write_idle_ms;
   out->connections = c->connections;
+  out->half_close_waits = !c->half_close_leaves;
 }
 
 /* ---- the service -------------------------------------------------------------------------------------------- */

@@ -39,6 +39,7 @@ struct gate {
   uint32_t request_count;
   struct link woken;   /* audiences of shared answers: gate/sharing/gathering.c, under its lock */
   struct link decided; /* requests that waited and are to be told: gate/admission/admission.c, under its lock */
+  struct timer look_at_kept; /* gate/keeping/keeping.h */
   bool draining;       /* readiness is off; new requests are answered, with connection: close */
   struct buf headers, body, line; /* scratch, reused: valid until the next use within this worker */
 };

@@ -74,10 +74,11 @@ void reply_start(struct request *r, struct attempt *a) {
   buf_slice(h, SLICE("cache-control: no-cache, no-transform\r\nx-accel-buffering: no\r\n"));
   put_attempts(h, r, a);
   if (r->coalesced != NULL) coalesce_begin(r, a->status, shared_lines(r, h), false);
+  r->delivery.started = true;
   if (r->delivery.exchange == NULL) return;
   r->status = a->status;
-  r->delivery.started = true;
   exchange_start(r->delivery.exchange, a->status, buf_view(h));
+  exchange_set_filler(r->delivery.exchange, framing_row(r->asked.framing)->filler);
 }
 
 void reply_relay(struct request *r, struct attempt *a, const uint64_t *length) {
@@ -85,9 +86,9 @@ void reply_relay(struct request *r, struct attempt *a, const uint64_t *length) {
   if (a->content_type.len > 0) put_content_type(h, a->content_type);
   put_attempts(h, r, a);
   if (r->coalesced != NULL) coalesce_begin(r, a->status, shared_lines(r, h), true);
+  r->delivery.started = true;
   if (r->delivery.exchange == NULL) return;
   r->status = a->status;
-  r->delivery.started = true;
   if (length != NULL) exchange_start_sized(r->delivery.exchange, a->status, buf_view(h), *length);
   else exchange_start(r->delivery.exchange, a->status, buf_view(h));
 }
@@ -153,10 +154,30 @@ void reply_close_event(struct attempt *a) {
   if (a->stream.framing == FRAMING_SSE) request_write(a->request, SLICE("\n\n"));
 }
 
+/* Errors of every API are JSON. The rest is a proxy's page, or nothing at all. */
+static bool is_json(struct slice body) {
+  while (body.len > 0 && (*body.ptr == ' ' || *body.ptr == '\r' || *body.ptr == '\n' || *body.ptr == '\t'))
+    body = slice_from(body, 1);
+  return body.len > 0 && (*body.ptr == '{' || *body.ptr == '[');
+}
+
+static void refuse_without_words(struct request *r, const struct attempt *a) {
+  struct fault f;
+  fault_set(&f, FAULT_PROVIDER_FAILED, "%s answered with status %u, and with no error of its API.",
+            a->target->provider->name, a->status);
+  f.status = a->status;
+  f.retry_after_s = (a->retry_after_ms + 999) / 1000;
+  request_refuse(r, &f);
+}
+
 void reply_provider_error(struct request *r, struct attempt *a) {
   struct slice body = buf_view(&a->held);
   unsigned status = a->status;
   bool as_came = !a->crosses;
+  if (as_came && r->endpoint->operation != OPERATION_RAW && !is_json(body)) {
+    refuse_without_words(r, a);
+    return;
+  }
   if (!as_came) {
     struct fault f = {.code = FAULT_COUNT};
     struct slice translated = {NULL, 0};
@@ -197,10 +218,18 @@ void reply_follow_start(struct request *r, const char *leader_id, unsigned statu
   exchange_start(r->delivery.exchange, status, buf_view(begin_follow(r, leader_id, lines)));
 }
 
+/* Of an error that the provider told within a 200: where it is the request's own, clients must not try it again. 0: the
+ * code's status. */
+static uint16_t status_within(enum failure_class c) {
+  bool is_requests = c == FAILURE_INVALID || c == FAILURE_CONTEXT_LENGTH || c == FAILURE_CONTENT_POLICY;
+  return is_requests ? 400 : 0;
+}
+
 void reply_fault_of(const struct attempt *a, struct fault *out) {
   const char *who = a->target->provider->name;
   if (a->reading.failed) {
     fault_set(out, FAULT_PROVIDER_FAILED, "%s: %s.", who, a->failure_text);
+    out->status = status_within(a->failure);
     return;
   }
   switch (a->failure) {
@@ -218,6 +247,10 @@ void reply_fault_of(const struct attempt *a, struct fault *out) {
   case FAILURE_CONNECT:
   case FAILURE_TLS:
     fault_set(out, FAULT_PROVIDER_UNREACHABLE, "%s could not be reached: %s.", who, a->failure_text);
+    break;
+  case FAILURE_NO_DESCRIPTOR:
+    fault_set(out, FAULT_OVERLOADED, "The gateway has no file descriptor left for a connection to %s.", who);
+    out->retry_after_s = 1;
     break;
   case FAILURE_REDIRECT: fault_set(out, FAULT_PROVIDER_REDIRECT, "%s answered with status %u.", who, a->status); break;
   case FAILURE_UNTRANSLATABLE: fault_set(out, FAULT_FIELD_INVALID, "%s: %s", who, a->failure_text); break;

@@ -60,6 +60,7 @@ static void end_if_over(struct request *r) {
   if (r->coalesced != NULL) coalesce_end(r);
   disconnect_end(r);
   recover_end(r);
+  if (r->keeping != NULL) keeping_end(r);
   struct gate *g = r->gate;
   r->phase = REQUEST_ENDED;
   r->ended_ns = r->disconnect.left_ns != 0 ? r->disconnect.left_ns : clock_ns();
@@ -107,8 +108,10 @@ void request_closed(struct request *r, enum exchange_end why) {
   d->sent_bytes = exchange_sent_bytes(x);
   bool goes_on = r->coalesced != NULL && coalesce_left(r, x);
   d->exchange = NULL;
-  r->head = NULL;
-  r->body = slice_of(NULL, 0);
+  if (!goes_on) {
+    r->head = NULL;
+    r->body = slice_of(NULL, 0);
+  }
   if (why == EXCHANGE_BROKEN || (why == EXCHANGE_TOO_SLOW && r->phase == REQUEST_READING)) {
     r->outcome = OUTCOME_REFUSED; /* request_refused_below has told why */
   } else if (why != EXCHANGE_FINISHED) {
@@ -117,7 +120,7 @@ void request_closed(struct request *r, enum exchange_end why) {
     if (goes_on) r->disconnect.left_ns = clock_ns();
     else disconnect_begin(r, x);
   }
-  end_if_over(r);
+  if (!goes_on) end_if_over(r);
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------------ */
@@ -125,11 +128,16 @@ void request_closed(struct request *r, enum exchange_end why) {
 void request_refuse(struct request *r, const struct fault *f) {
   struct delivery *d = &r->delivery;
   if (f != &r->fault) r->fault = *f;
-  r->outcome = r->attempts == NULL ? OUTCOME_REFUSED : OUTCOME_FAILED;
+  r->outcome = r->attempts == NULL && !d->started ? OUTCOME_REFUSED : OUTCOME_FAILED;
   r->refused = true;
-  if (d->exchange == NULL) return;
+  if (!request_is_heard(r)) return;
   must(!d->ended);
-  if (r->coalesced != NULL && coalesce_refused(r, &r->fault)) return;
+  bool told = r->coalesced != NULL && coalesce_refused(r, &r->fault);
+  if (d->exchange == NULL) {
+    disconnect_end_soon(r);
+    return;
+  }
+  if (told) return;
   if (d->started) {
     reply_stream_fault(r);
   } else {
@@ -154,9 +162,10 @@ static void deliver_error(struct request *r, struct attempt *a) {
   a = strict_blamed(r, a);
   r->source = a;
   r->outcome = OUTCOME_FAILED;
-  if (d->exchange == NULL) return;
+  if (!request_is_heard(r)) return;
   if (!d->started && a->error_whole && a->status >= 400) {
     reply_provider_error(r, a);
+    if (d->exchange == NULL) disconnect_end_soon(r);
   } else {
     struct fault f;
     reply_fault_of(a, &f);
@@ -202,7 +211,7 @@ static void after_retry(struct request *r, enum hook_verdict verdict, const stru
 }
 
 void request_attempt_failed(struct request *r, struct attempt *a) {
-  if (r->delivery.exchange == NULL) {
+  if (!request_is_heard(r)) {
     end_if_over(r);
     return;
   }
@@ -228,7 +237,11 @@ static void drop_body(struct request *r, struct attempt *a) {
   buf_done(&a->body);
   a->part_count = 0;
   r->body = r->asked.model_raw = r->asked.stream_options_raw = slice_of(NULL, 0);
-  if (r->delivery.exchange == NULL) return;
+  if (r->keeping != NULL) keeping_drop_body(r);
+  if (r->delivery.exchange == NULL) {
+    buf_done(&r->disconnect.body);
+    return;
+  }
   struct buf body = exchange_take_body(r->delivery.exchange);
   buf_done(&body);
 }
@@ -238,6 +251,7 @@ void request_attempt_committed(struct request *r, struct attempt *a) {
   if (r->source == NULL || r->source->phase >= ATTEMPT_FAILED) r->source = a;
   r->phase = REQUEST_DELIVERING;
   if (r->first_content_ns == 0) r->first_content_ns = a->first_content_ns;
+  if (r->keeping != NULL) keeping_take_input(r, a);
   if ((a->streams || a->relays) && !recover_keeps_body(a)) drop_body(r, a);
   if (r->delivery.congested) attempt_pause(a);
 }
@@ -391,6 +405,14 @@ static bool read_body(struct request *r, struct fault *f) {
   return true;
 }
 
+/* What an answer is kept for, or was kept: where the dialect's servers do so. false: f tells. */
+static bool keep(struct request *r, struct fault *f) {
+  bool changed = false;
+  if (r->dialect != &dialect_openai_responses || r->endpoint->operation != OPERATION_CHAT) return true;
+  if (r->tenure->generation->config->kept_bytes == 0) return true;
+  return keeping_begin(r, &changed, f) && (!changed || read_body(r, f));
+}
+
 void request_ready(struct request *r) {
   struct fault f;
   r->ready_ns = clock_ns();
@@ -400,7 +422,7 @@ void request_ready(struct request *r) {
     request_refuse(r, &f);
     return;
   }
-  if (!read_body(r, &f)) {
+  if (!read_body(r, &f) || !keep(r, &f)) {
     request_refuse(r, &f);
     return;
   }
@@ -410,6 +432,7 @@ void request_ready(struct request *r) {
     request_refuse(r, &f);
     return;
   }
+  if (r->asked.only_looks && r->endpoint->operation == OPERATION_RESPONSES && keeping_forget(r)) return;
   if (r->tenure->generation->config->coalesces && coalesce_join(r)) return;
   request_go_on(r);
 }

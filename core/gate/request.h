@@ -30,6 +30,7 @@
 #include "gate/endpoint.h"
 #include "gate/fault.h"
 #include "gate/gate.h"
+#include "gate/keeping/keeping.h"
 #include "gate/sharing/coalesce.h"
 
 enum request_phase {
@@ -67,11 +68,13 @@ struct request {
   struct slice path;
   struct slice path_rest; /* of the client's path: what goes to the provider as it came; else empty */
   const char *peer;
-  const struct key *key;        /* NULL: no keys configured */
-  struct admission *admission;  /* NULL: no caps are configured, or it was refused before */
-  struct signature *signature;  /* by which the client showed that key; NULL: it sent the key itself */
-  const struct http_head *head; /* the exchange's; NULL once the client has gone */
-  struct slice body; /* the exchange's; ptr NULL once the client has gone or a stream has begun: no attempt follows */
+  const struct key *key;       /* NULL: no keys configured */
+  struct admission *admission; /* NULL: no caps are configured, or it was refused before */
+  struct signature *signature; /* by which the client showed that key; NULL: it sent the key itself */
+  /* The exchange's; NULL once the client has gone, and copies of its own when others wait for the answer then. The body
+   * is NULL, too, once a stream has begun that no attempt follows. */
+  const struct http_head *head;
+  struct slice body;
   uint64_t body_bytes;
   struct asked asked;
 
@@ -91,6 +94,7 @@ struct request {
   struct disconnect disconnect;
   struct recover recover;
   struct coalesced *coalesced; /* NULL: its answer is its own */
+  struct keeping *keeping;     /* NULL: neither what it names nor its answer is the gateway's to keep */
   bool overheard;              /* its client has left, and others get its answer */
   uint64_t followed_ns;        /* waited for another's answer */
 

@@ -5,10 +5,11 @@
 
 #include "gate/request.h"
 
-/* A header can only make it stricter. */
+/* A header can only make it stricter: who says "1" or "yes" means it too, and must not be served laxly. */
 static bool is_demanded(const struct request *r) {
   if (r->route != NULL && r->route->strict) return true;
-  return r->head != NULL && slice_eq_nocase(http_header_of(r->head, SLICE("x-moongate-strict")), SLICE("true"));
+  struct slice said = r->head != NULL ? http_header_of(r->head, SLICE("x-moongate-strict")) : slice_of(NULL, 0);
+  return said.len > 0 && !slice_eq_nocase(said, SLICE("false")) && !slice_eq(said, SLICE("0"));
 }
 
 bool strict_refuses(const struct attempt *a) {

@@ -136,6 +136,26 @@ static void warn_of_route(const struct route *r) {
             r->name);
 }
 
+static bool is_known(const struct config *c, struct slice model) {
+  ptrdiff_t slash = slice_find_byte(model, '/');
+  if (config_route(c, model) != NULL || config_owner_of(c, model) != NULL) return true;
+  return slash > 0 && config_provider(c, slice_of(model.ptr, (size_t)slash)) != NULL;
+}
+
+/* A slip in there is found by the first client otherwise, as a 403. */
+static void warn_of_key(const struct config *c, const struct key *k) {
+  const char *names[256];
+  size_t count = 0;
+  for (uint32_t i = 0; i < c->route_count && count < 256; i++) names[count++] = c->routes[i]->name;
+  for (uint32_t i = 0; i < c->target_count && count < 256; i++) names[count++] = c->targets[i]->name.ptr;
+  for (char **model = k->models; model != NULL && *model != NULL; model++) {
+    if (is_known(c, slice_text(*model))) continue;
+    const char *near = suggest_nearest(*model, names, count);
+    fprintf(stderr, "warning: key %s: models: there is no route or model \"%s\"%s%s%s\n", k->name, *model,
+            near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+  }
+}
+
 static int check(struct arguments *a) {
   struct err e;
   struct sources *sources = sources_new();
@@ -166,6 +186,7 @@ static int check(struct arguments *a) {
                 g->config->deny_unpriced ? "it will not be called" : "estimate_price will be counted");
     for (uint32_t i = 0; i < g->config->route_count; i++) warn_of_route(g->config->routes[i]);
     uint32_t keys = g->config->keys ? key_table_count(g->config->keys) : 0;
+    for (uint32_t i = 0; i < keys; i++) warn_of_key(g->config, key_table_at(g->config->keys, i));
     fprintf(stderr, "%s: fine: %u provider%s, %u route%s, %u key%s\n", a->config ? a->config : "environment",
             g->config->provider_count, g->config->provider_count == 1 ? "" : "s", g->config->route_count,
             g->config->route_count == 1 ? "" : "s", keys, keys == 1 ? "" : "s");

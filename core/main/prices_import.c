@@ -197,6 +197,16 @@ static void complete(struct value *prices) {
   if (in != made) value_set_text(value_add_field(prices, in ? SLICE("output") : SLICE("input")), SLICE("0"));
 }
 
+/* Of a step or tier: what it does not say costs what it costs without it. */
+static void complete_like(struct value *prices, const struct value *base) {
+  static const char *const both[] = {"input", "output"};
+  for (unsigned i = 0; i < 2; i++) {
+    const struct value *same = value_get(base, both[i]);
+    if (same != NULL && value_get(prices, both[i]) == NULL)
+      value_set_text(value_add_field(prices, slice_text(both[i])), same->text);
+  }
+}
+
 /* Takes the row when the catalogue would. */
 static void keep(struct making *m, struct slice shown) {
   struct price_import *p = m->import;
@@ -261,7 +271,7 @@ static bool litellm_prices(struct making *m, struct value *into, struct slice en
   return true;
 }
 
-/* The steps of one tier: those sizes of prompts for which the entry has an input and an output price. */
+/* The steps of one tier: those sizes of prompts for which the entry has an input or an output price. */
 static bool litellm_steps(struct making *m, struct value *into, struct slice entry, const char *ending) {
   static const unsigned sizes_k[] = {32, 100, 128, 200, 256, 272, 512};
   struct value *list = NULL;
@@ -270,7 +280,8 @@ static bool litellm_steps(struct making *m, struct value *into, struct slice ent
     struct value step = {.kind = VALUE_TABLE};
     put_whole(&step, "tokens", sizes_k[i] * 1000);
     if (!litellm_prices(m, &step, entry, sizes_k[i], ending)) return false;
-    if (value_get(&step, "input") != NULL && value_get(&step, "output") != NULL) {
+    if (value_get(&step, "input") != NULL || value_get(&step, "output") != NULL) {
+      complete_like(&step, list != NULL ? &list->items[list->count - 1] : into);
       if (list == NULL) list = value_add_field(into, SLICE("above"));
       *value_add_item(list) = step;
     } else {
@@ -307,7 +318,7 @@ static bool litellm_tiers(struct making *m, struct slice entry) {
     struct value tier = {.kind = VALUE_TABLE};
     if (slice_find(entry, slice_text(tiers[t][1])) < 0) continue;
     bool fine = litellm_prices(m, &tier, entry, 0, tiers[t][1]);
-    if (value_get(&tier, "input") != NULL && value_get(&tier, "output") == NULL) complete(&tier);
+    if (value_get(&tier, "input") != NULL || value_get(&tier, "output") != NULL) complete_like(&tier, &m->row);
     if (fine && value_get(&tier, "input") != NULL) {
       fine = litellm_steps(m, &tier, entry, tiers[t][1]);
       *value_add_field(&m->row, slice_text(tiers[t][0])) = tier;
@@ -484,6 +495,7 @@ static void models_dev_entry(struct price_import *p, struct arena *arena, const 
     step->kind = VALUE_TABLE;
     put_whole(step, "tokens", 200000);
     fine = models_dev_prices(&m, step, long_cost);
+    complete_like(step, &m.row);
   }
   if (!fine) return drop(&m, "a price is no number", id);
   complete(&m.row);

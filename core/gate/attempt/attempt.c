@@ -318,7 +318,7 @@ void attempt_start(struct attempt *a) {
   }
   if (a->crosses && !is_chat(a) && operation_path(r->endpoint->operation, a->dialect).len == 0) {
     char text[160];
-    snprintf(text, sizeof text, "its API (%s) has no %s endpoint that this request can be translated to",
+    snprintf(text, sizeof text, "its API (%s) has no %s endpoint that this request can be translated to.",
              a->dialect->name, operation_row(r->endpoint->operation)->name);
     fail(a, FAILURE_UNTRANSLATABLE, text);
     return;
@@ -412,6 +412,7 @@ static bool deliver_whole(struct attempt *a, struct slice body) {
   const struct dialect *d = a->dialect;
   if (is_chat(a)) d->read_answer(&a->reading, body);
   else operation_read_answer(r->endpoint->operation, d, &r->asked, &a->reading, body);
+  if (a->reading.usage.source == USAGE_NONE) estimate_body(a, body);
   if (a->reading.failed) {
     fail(a, class_within(a, FAILURE_SERVER_ERROR),
          a->reading.error_text[0] ? a->reading.error_text : "an error object with status 200");
@@ -432,6 +433,7 @@ static bool deliver_whole(struct attempt *a, struct slice body) {
     }
   }
   request_attempt_committed(r, a);
+  if (r->keeping != NULL && a->crosses && request_is_heard(r)) keeping_whole(r, out);
   if (request_is_heard(r)) reply_whole(r, a, out);
   a->phase = ATTEMPT_FLOWING;
   return true;
@@ -564,6 +566,7 @@ static bool take_event(struct attempt *a, const struct stream_event *e, struct o
     return false;
   }
   seen->deltas += seen->is_content;
+  if (seen->is_content && is_chat(a)) reckon_event(&a->reckoned, d, seen, e);
   if (seen->is_content) clocks_content(&a->clocks, e->data.len, loop_now_ns(a->request->gate->loop));
   if (seen->content_begun && a->phase == ATTEMPT_PEEKING) {
     flush(a, o);
@@ -677,7 +680,8 @@ static void upcall_fail(void *owner, const struct upcall_fault *fault) {
     return;
   }
   static const enum failure_class by_why[] = {
-      [UPCALL_REFUSED] = FAILURE_CONNECT, [UPCALL_TLS_FAULT] = FAILURE_TLS,           [UPCALL_RESET] = FAILURE_RESET,
+      [UPCALL_REFUSED] = FAILURE_CONNECT, [UPCALL_NO_DESCRIPTOR] = FAILURE_NO_DESCRIPTOR,
+      [UPCALL_TLS_FAULT] = FAILURE_TLS,   [UPCALL_RESET] = FAILURE_RESET,
       [UPCALL_BAD] = FAILURE_BAD_ANSWER,  [UPCALL_TIMEOUT] = FAILURE_CONNECT_TIMEOUT,
   };
   bool in_handshake = fault->why == UPCALL_TIMEOUT && fault->phase == UPCALL_TLS;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "gate/account/reckon.h"
 #include "gate/attempt/clocks.h"
 #include "gate/attempt/failure.h"
 #include "gate/config.h"
@@ -85,6 +86,8 @@ struct attempt {
   bool error_whole;            /* `held` is the provider's error answer, all of it */
   struct buf held;             /* PEEKING: client's bytes so far. Whole answers: the body. Errors: the body */
   struct reading reading;
+  struct reckoned reckoned; /* of its stream, where the provider does not tell */
+  struct reckoned_whole reckoned_whole;
   enum failure_class failure;
   char failure_text[200]; /* no secrets */
   int64_t cost_pico_usd;

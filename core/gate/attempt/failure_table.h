@@ -1,6 +1,7 @@
 /* failure_table: FAILURE(id, name, next_target, counts_against_health, doc). */
 FAILURE(NONE, "none", false, false, "The attempt succeeded or has not ended.")
 FAILURE(CONNECT, "connect", true, true, "DNS or TCP: refused, unreachable, or an unknown host.")
+FAILURE(NO_DESCRIPTOR, "no_descriptor", true, false, "The gateway had no file descriptor left for a connection.")
 FAILURE(CONNECT_TIMEOUT, "connect_timeout", true, true, "No connection within timeouts.connect.")
 FAILURE(TLS, "tls", true, true, "Handshake or certificate verification.")
 FAILURE(TLS_TIMEOUT, "tls_timeout", true, true, "The handshake was not done within timeouts.tls.")

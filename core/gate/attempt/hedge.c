@@ -68,7 +68,7 @@ void hedge_start(struct request *r, struct attempt *a) {
 
 static bool is_wanted(const struct request *r) {
   const struct delivery *d = &r->delivery;
-  return runs(r->hedge->first) && r->first_content_ns == 0 && d->exchange != NULL && !d->started && !d->ended &&
+  return runs(r->hedge->first) && r->first_content_ns == 0 && request_is_heard(r) && !d->started && !d->ended &&
          !r->gate->draining && retry_left(r) > 0 && admission_waiting() == 0;
 }
 

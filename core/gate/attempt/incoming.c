@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "gate/attempt/retry_after.h"
 #include "gate/request.h"
 
@@ -60,6 +61,12 @@ static bool may_matter(const struct attempt *a, struct slice name) {
   }
 }
 
+/* Some servers and proxies repeat what they were sent: nobody gets to see that. */
+static bool tells_key(const struct attempt *a, struct slice value) {
+  struct slice key = secret_view(a->target->provider->keys[a->key_index].bare);
+  return key.len > 0 && value.len >= key.len && slice_find(value, key) >= 0;
+}
+
 void incoming_read_head(struct attempt *a, const struct http_head *head) {
   struct request *r = a->request;
   struct buf *pass = &r->gate->headers;
@@ -68,7 +75,7 @@ void incoming_read_head(struct attempt *a, const struct http_head *head) {
   int64_t wall_ms = head->status >= 400 ? clock_wall_ms() : 0;
   for (unsigned i = 0; i < head->header_count; i++) {
     const struct http_header *h = &head->headers[i];
-    if (!may_matter(a, h->name)) continue;
+    if (!may_matter(a, h->name) || tells_key(a, h->value)) continue;
     if (head->status >= 400) retry_after_header(&again, h->name, h->value, wall_ms);
     if (h->name.len == 12 && slice_eq_nocase(h->name, SLICE("content-type"))) {
       a->content_type = arena_copy(&r->arena, h->value);

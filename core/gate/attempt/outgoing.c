@@ -172,6 +172,16 @@ static void put_idempotency_key(struct buf *out, const struct attempt *a) {
   if (key.len > 0) put_line(out, SLICE("idempotency-key"), key);
 }
 
+/* By which a provider can be asked what became of a call that it has not answered. The name is OpenAI's ("Debugging
+ * requests", API reference); it means nothing to others. */
+static void put_own_id(struct buf *out, const struct attempt *a) {
+  buf_slice(out, SLICE("x-client-request-id: "));
+  buf_append(out, a->request->id, REQUEST_ID_BYTES);
+  buf_byte(out, '-');
+  buf_u64(out, a->number);
+  buf_slice(out, SLICE("\r\n"));
+}
+
 struct slice outgoing_headers(struct attempt *a) {
   const struct request *r = a->request;
   const struct adapter *adapter = provider_of(a)->adapter;
@@ -179,9 +189,11 @@ struct slice outgoing_headers(struct attempt *a) {
   out->len = 0;
   buf_slice(out, SLICE("accept-encoding: identity\r\nuser-agent: moongate/" MOONGATE_VERSION "\r\n"));
   if (r->endpoint->operation == OPERATION_RAW) {
+    if (r->head == NULL || http_header_of(r->head, SLICE("x-client-request-id")).ptr == NULL) put_own_id(out, a);
     put_raw_headers(out, r, adapter);
     return buf_view(out);
   }
+  put_own_id(out, a);
   bool as_came = r->endpoint->place == MODEL_IN_FORM || r->endpoint->place == MODEL_NOWHERE;
   if (!as_came) buf_slice(out, SLICE("content-type: application/json\r\n"));
   else if (r->body.len > 0 && r->head != NULL && http_header_of(r->head, SLICE("content-type")).len > 0)

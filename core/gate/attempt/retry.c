@@ -13,8 +13,8 @@ const struct retry_rules retry_rules_default = {
     .same_target = RETRY_LAST_ONLY,
     .base_ms = 250,
     .max_ms = 8000,
-    .on = CLASS(CONNECT) | CLASS(RESET) | CLASS(RATE_LIMITED) | CLASS(OVERLOADED) | CLASS(SERVER_ERROR) |
-          CLASS(REQUEST_TIMEOUT),
+    .on = CLASS(CONNECT) | CLASS(NO_DESCRIPTOR) | CLASS(RESET) | CLASS(RATE_LIMITED) | CLASS(OVERLOADED) |
+          CLASS(SERVER_ERROR) | CLASS(REQUEST_TIMEOUT),
 };
 _Static_assert(FAILURE_COUNT <= 64, "retry_rules.on has a bit for each class");
 
@@ -166,7 +166,7 @@ static bool may_be_duplicate(const struct attempt *failed) {
 static void waited(void *owner) {
   struct request *r = owner;
   r->retry.waits = false;
-  if (r->delivery.exchange == NULL || r->delivery.ended) return;
+  if (!request_is_heard(r) || r->delivery.ended) return;
   request_try_next(r);
 }
 

@@ -7,7 +7,7 @@
 /* input_tokens excludes what the cache served or took; here input is all of it. Fields that a later event leaves out
  * keep their value. */
 static void read_usage(struct reading *r, struct slice usage) {
-  enum { INPUT, OUTPUT, CACHE_READ, CACHE_WRITE, CACHE_1H, SEARCHES, TIER, FIELDS };
+  enum { INPUT, OUTPUT, CACHE_READ, CACHE_WRITE, CACHE_1H, SEARCHES, THINKING, TIER, FIELDS };
   struct json_field f[FIELDS] = {
       [INPUT] = {.key = SLICE_INIT("input_tokens")},
       [OUTPUT] = {.key = SLICE_INIT("output_tokens")},
@@ -15,6 +15,7 @@ static void read_usage(struct reading *r, struct slice usage) {
       [CACHE_WRITE] = {.key = SLICE_INIT("cache_creation_input_tokens")},
       [CACHE_1H] = {.key = SLICE_INIT("cache_creation.ephemeral_1h_input_tokens")},
       [SEARCHES] = {.key = SLICE_INIT("server_tool_use.web_search_requests")},
+      [THINKING] = {.key = SLICE_INIT("output_tokens_details.thinking_tokens")},
       [TIER] = {.key = SLICE_INIT("service_tier")},
   };
   if (!json_pick(usage, f, FIELDS)) return;
@@ -30,6 +31,8 @@ static void read_usage(struct reading *r, struct slice usage) {
   u->input_tokens = plain + u->cache_read_tokens + written;
   u->output_tokens = dialect_number(f[OUTPUT].raw, u->output_tokens);
   u->searches = dialect_number(f[SEARCHES].raw, u->searches);
+  uint64_t thought = dialect_number(f[THINKING].raw, u->reasoning_tokens);
+  u->reasoning_tokens = thought < u->output_tokens ? thought : u->output_tokens;
   struct slice tier;
   if (f[TIER].raw.ptr != NULL && json_plain(f[TIER].raw, &tier)) u->tier = service_tier_named(tier);
   u->source = USAGE_PROVIDER;
@@ -120,7 +123,8 @@ static void read_event(struct reading *r, const struct stream_event *e) {
   if (!e->has_data || e->data.len == 0) return;
   struct slice type = type_of(e);
   if (slice_eq(type, SLICE("content_block_delta"))) {
-    r->is_content = r->content_begun = true;
+    r->is_content = !dialect_ends_empty(e->data);
+    if (r->is_content) r->content_begun = true;
   } else if (slice_eq(type, SLICE("content_block_start"))) {
     /* A text block starts empty; every other kind (tool use, thinking with data, server results) says something. */
     static const char *const path[] = {"content_block", "type", NULL};

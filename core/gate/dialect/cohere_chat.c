@@ -172,7 +172,8 @@ static void read_event(struct reading *r, const struct stream_event *e) {
     }
   }
   if (says_something(type)) {
-    r->is_content = r->content_begun = true;
+    r->is_content = !dialect_ends_empty(e->data);
+    if (r->is_content) r->content_begun = true;
   } else if (slice_eq(type, SLICE("message-end"))) {
     read_end(r, e->data);
   } else if (slice_eq(type, SLICE("error"))) {

@@ -58,6 +58,16 @@ static inline bool dialect_present(const struct json_field *f) {
   return f->raw.ptr != NULL && f->kind != JSON_NULL;
 }
 
+/* Whether the last value of an event is an empty text, as of {"delta":{"text":""}}: a piece that says nothing. Within a
+ * string a quote is escaped, so the end of no text looks like it. */
+static inline bool dialect_ends_empty(struct slice event) {
+  const char *at = event.ptr + event.len;
+  while (at > event.ptr && (at[-1] == '}' || at[-1] == ' ')) at--;
+  if (at - event.ptr < 3 || at[-1] != '"' || at[-2] != '"') return false;
+  for (at -= 2; at > event.ptr && at[-1] == ' ';) at--;
+  return at > event.ptr && at[-1] == ':';
+}
+
 /* A raw JSON string, decoded and cut to fit; anything else is left as its text. */
 static inline void dialect_text(char *out, size_t cap, struct slice raw) {
   char decoded[2048];

@@ -132,6 +132,18 @@ static bool delta_speaks(struct slice delta) {
   return false;
 }
 
+/* The same of one within a stream that has begun, by the fields that it does not know, too. */
+static bool delta_says_nothing(struct slice delta) {
+  struct json_cursor c = json_cursor_of(delta);
+  struct slice key;
+  if (c.at == c.end || *c.at != '{') return false;
+  while (json_next_key(&c, &key)) {
+    if (slice_eq(key, SLICE("role"))) json_take(&c);
+    else if (!json_take_nothing(&c)) return false;
+  }
+  return true;
+}
+
 /* "error": null, false or "" says that there is none. */
 static bool is_error(const struct json_field *f) {
   return f->raw.ptr != NULL && (f->kind == JSON_OBJECT || f->kind == JSON_STRING);
@@ -146,17 +158,33 @@ static bool is_empty(struct slice array) {
 
 static void read_error(struct reading *r, struct slice body);
 
-/* Nearly every event of a stream that has begun: a delta, and neither an end, nor usage, nor an error. */
+static bool is_said(const struct json_sight *s) {
+  return s->value != NULL && s->value[0] == '"' && s->value[1] != '"';
+}
+
+/* Of a delta without content: some servers send thoughts beside an empty one. */
+static bool thinks(struct slice event) {
+  struct json_sight keys[] = {{.key = SLICE_INIT("reasoning_content")}, {.key = SLICE_INIT("reasoning")}};
+  json_glance(event, keys, 2);
+  return is_said(&keys[0]) || is_said(&keys[1]);
+}
+
+/* Nearly every event of a stream that has begun: a delta that says something, and neither an end, nor usage, nor an
+ * error. */
 static bool is_plain_delta(struct slice event) {
-  enum { DELTA, FINISH, USAGE, ERROR, KEYS };
+  enum { DELTA, CONTENT, FINISH, USAGE, ERROR, KEYS };
   struct json_sight keys[KEYS] = {[DELTA] = {.key = SLICE_INIT("delta")},
+                                  [CONTENT] = {.key = SLICE_INIT("content")},
                                   [FINISH] = {.key = SLICE_INIT("finish_reason")},
                                   [USAGE] = {.key = SLICE_INIT("usage")},
                                   [ERROR] = {.key = SLICE_INIT("error")}};
   json_glance(event, keys, KEYS);
-  return keys[DELTA].value != NULL && *keys[DELTA].value == '{' && keys[ERROR].value == NULL &&
-         (keys[FINISH].value == NULL || *keys[FINISH].value == 'n') &&
-         (keys[USAGE].value == NULL || *keys[USAGE].value == 'n');
+  const char *delta = keys[DELTA].value;
+  bool is_delta = delta != NULL && *delta == '{' && keys[ERROR].value == NULL &&
+                  (keys[FINISH].value == NULL || *keys[FINISH].value == 'n') &&
+                  (keys[USAGE].value == NULL || *keys[USAGE].value == 'n');
+  if (!is_delta) return false;
+  return keys[CONTENT].value == NULL ? delta[1] != '}' : is_said(&keys[CONTENT]) || thinks(event);
 }
 
 /* ---- one more piece: as lua/gw/chat_stream.lua reads it; fields that it does not know say nothing */
@@ -326,8 +354,8 @@ static void read_event(struct reading *r, const struct stream_event *e) {
   }
   enum finish_reason finish = finish_of(f[FINISH].raw);
   if (finish != FINISH_NONE) r->finish = finish;
-  /* Once content has begun any delta counts as progress; before, it must say something. */
-  r->is_content = finish != FINISH_NONE || (r->content_begun ? !empty : delta_speaks(f[DELTA].raw));
+  bool speaks = !r->content_begun ? delta_speaks(f[DELTA].raw) : !empty && !delta_says_nothing(f[DELTA].raw);
+  r->is_content = finish != FINISH_NONE || speaks;
   if (r->is_content) r->content_begun = true;
 }
 

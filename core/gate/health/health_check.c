@@ -49,11 +49,15 @@ static void judge(struct check *c, bool passed) {
   if (!down && was_down) log_info("health", "%s is back: an active check has passed", p->name);
 }
 
-static void over(struct check *c, bool passed) {
+static void rest(struct check *c) {
   list_remove(&c->wait.link);
   c->call = NULL;
   c->asking = false;
   timer_set_ms(&c->timer, next_ms(&c->provider->health));
+}
+
+static void over(struct check *c, bool passed) {
+  rest(c);
   judge(c, passed);
 }
 
@@ -72,8 +76,8 @@ static void answer_end(void *owner) {
 }
 
 static void answer_fail(void *owner, const struct upcall_fault *fault) {
-  (void)fault;
-  over(owner, false);
+  if (fault->why == UPCALL_NO_DESCRIPTOR) rest(owner); /* it was not asked */
+  else over(owner, false);
 }
 
 /* One that works, as far as is known. */

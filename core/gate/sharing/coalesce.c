@@ -21,6 +21,7 @@ static void drop_body(struct request *r) {
   struct buf body = exchange_take_body(r->delivery.exchange);
   buf_done(&body);
   r->body = r->asked.model_raw = r->asked.stream_options_raw = slice_of(NULL, 0);
+  if (r->keeping != NULL) keeping_drop_body(r);
 }
 
 /* The head, and all of a whole answer. false: that was all. */
@@ -39,6 +40,7 @@ static bool begin(struct coalesced *c) {
   r->first_content_ns = clock_ns();
   if (!s->whole) {
     reply_follow_start(r, c->with, s->status, buf_view(&s->lines));
+    if (!s->relays) exchange_set_filler(r->delivery.exchange, framing_row(r->asked.framing)->filler);
     drop_body(r);
     return true;
   }
@@ -116,6 +118,8 @@ static void attend_leader(struct coalesced *c) {
   gathering_unlock();
   if (unheard) {
     r->overheard = false;
+    r->head = NULL;
+    r->body = slice_of(NULL, 0);
     disconnect_begin(r, NULL);
     request_attempt_ended(r);
   } else if (resumes) {
@@ -178,11 +182,26 @@ bool coalesce_join(struct request *r) {
   return true;
 }
 
-/* Something is on its way to a provider. */
-static bool has_call(const struct request *r) {
+/* Something is done for it, or is about to be. */
+static bool is_at_work(const struct request *r) {
   for (const struct attempt *a = r->attempts; a != NULL; a = a->next)
-    if (a->phase < ATTEMPT_DONE && a->call != NULL) return true;
-  return false;
+    if (a->phase < ATTEMPT_DONE) return true;
+  return r->retry.waits;
+}
+
+/* Further attempts need its headers, which are the exchange's. */
+static const struct http_head *keep_head(struct request *r) {
+  const struct http_head *head = r->head;
+  size_t bytes = offsetof(struct http_head, headers) + head->header_count * sizeof *head->headers;
+  struct http_head *kept = arena_alloc(&r->arena, bytes);
+  memcpy(kept, head, bytes);
+  struct slice *texts[] = {&kept->method, &kept->target, &kept->path, &kept->query, &kept->host};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) *texts[i] = arena_copy(&r->arena, *texts[i]);
+  for (unsigned i = 0; i < kept->header_count; i++) {
+    kept->headers[i].name = arena_copy(&r->arena, kept->headers[i].name);
+    kept->headers[i].value = arena_copy(&r->arena, kept->headers[i].value);
+  }
+  return kept;
 }
 
 bool coalesce_left(struct request *r, struct exchange *x) {
@@ -192,18 +211,16 @@ bool coalesce_left(struct request *r, struct exchange *x) {
   fault_set(&f, FAULT_PROVIDER_BROKEN, "The answer was not complete.");
   gathering_lock();
   gathering_stop_reading(c);
-  bool leads = c->leads, stays = leads && g->readers > 0 && has_call(r);
+  bool leads = c->leads, stays = leads && g->readers > 0 && is_at_work(r);
   if (leads && !stays) {
     if (shared_answer_stage(&g->answer) == SHARED_BEGUN) gathering_answer_failed(c, &f, OUTCOME_FAILED);
     else gathering_hand_over(c);
   }
   gathering_unlock();
   if (!stays) return false;
-  /* No new attempt is begun without the client's headers, which are gone; what is on its way needs the body. */
-  for (struct attempt *a = r->attempts; a != NULL; a = a->next)
-    if (a->phase < ATTEMPT_DONE && a->call == NULL) attempt_cancel(a, FAILURE_CLIENT_GONE);
   r->overheard = true;
-  if (shared_answer_stage(&g->answer) == SHARED_AWAITED) r->disconnect.body = exchange_take_body(x);
+  r->head = keep_head(r);
+  if (r->body.ptr != NULL) r->disconnect.body = exchange_take_body(x);
   return true;
 }
 
@@ -239,7 +256,6 @@ void coalesce_begin(struct request *r, unsigned status, struct slice lines, bool
   struct coalesced *c = r->coalesced;
   if (!c->leads) return;
   struct gathering *g = gathering_of(c);
-  if (r->overheard) buf_done(&r->disconnect.body);
   g->answer.relays = relays;
   buf_slice(&g->target, r->source->target->name);
   gathering_lock();

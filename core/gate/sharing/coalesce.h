@@ -3,7 +3,8 @@
  * that say so; for all others it is one branch.
  *
  *   joins ─▶ leads ──────▶ its answer is complete      followers read on to the end of it
- *     │        ├─────────▶ its client leaves           it stays for them; without any it is cancelled as ever
+ *     │        ├─────────▶ its client leaves           it stays for them, and tries what it would have tried;
+ *     │        │                                       without any it is cancelled as ever
  *     │        ├─────────▶ fails before its answer     one follower leads now, twice at most; then, or when the
  *     │        │                                       request is at fault and not the provider, all get that error
  *     │        └─────────▶ breaks off                  each gets the terminal error in its own words

@@ -74,8 +74,8 @@ void shared_answer_append(struct shared_answer *s, struct slice bytes) {
     memcpy(b->bytes + (written - b->from), bytes.ptr, part);
     written += part;
     bytes = slice_from(bytes, part);
-    atomic_store_explicit(&s->bytes, written, memory_order_release);
   }
+  atomic_store_explicit(&s->bytes, written, memory_order_release);
 }
 
 void shared_answer_end(struct shared_answer *s) {

@@ -46,7 +46,7 @@ void shared_answer_done(struct shared_answer *s); /* readers that are open keep 
 
 /* Once; lines are copied. whole: one append and shared_answer_end follow before anybody is told. */
 void shared_answer_begin(struct shared_answer *s, unsigned status, bool whole, struct slice lines);
-void shared_answer_append(struct shared_answer *s, struct slice bytes);
+void shared_answer_append(struct shared_answer *s, struct slice bytes); /* readers see all of it or nothing */
 void shared_answer_end(struct shared_answer *s);
 void shared_answer_fail(struct shared_answer *s, const struct fault *f);
 

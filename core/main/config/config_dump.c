@@ -91,9 +91,9 @@ void config_dump(const struct config *c, struct buf *out) {
            c->admin_listen, c->workers, c->trace_file, c->drain_ms);
   buf_fill(out,
            "--   limits: body %llu bytes, head %u bytes, head %u ms, body %u ms, keep-alive %u ms, write idle %u ms, "
-           "connections %u\n",
+           "connections %u, half close %s\n",
            (unsigned long long)c->body_bytes, c->head_bytes, c->head_ms, c->body_ms, c->keep_alive_ms, c->write_idle_ms,
-           c->connections);
+           c->connections, c->half_close_leaves ? "leaves" : "waits");
   for (uint32_t i = 0; i < c->provider_count; i++) {
     const struct provider *p = c->providers[i];
     buf_fill(out, "--   provider %s: adapter %s, %s, %s, %u key%s (%s), timeouts", p->name, p->adapter->name,

@@ -487,12 +487,16 @@ static bool set_process(struct build *b, const struct value *tree) {
   c->drain_ms = (uint32_t)schema_ms(tree, "drain");
   c->drain_delay_ms = (uint32_t)schema_ms(tree, "drain_delay");
   c->body_bytes = schema_bytes(limits, "limits.body");
+  c->kept_bytes = schema_bytes(limits, "limits.kept_answers");
+  c->kept_ms = (uint32_t)schema_ms(limits, "limits.kept_answers_time");
   c->head_bytes = (uint32_t)schema_bytes(limits, "limits.head");
   c->head_ms = (uint32_t)schema_ms(limits, "limits.head_time");
   c->body_ms = (uint32_t)schema_ms(limits, "limits.body_time");
   c->keep_alive_ms = (uint32_t)schema_ms(limits, "limits.keep_alive");
   c->write_idle_ms = (uint32_t)schema_ms(limits, "limits.write_idle");
   c->connections = (uint32_t)schema_integer(limits, "limits.connections");
+  const struct value *half_close = limits ? value_get(limits, "half_close") : NULL;
+  c->half_close_leaves = half_close != NULL && strcmp(half_close->text.ptr, "leave") == 0;
   if (!address_fits(b, tree, "listen", "listen", c->listen) ||
       !address_fits(b, admin, "listen", "admin.listen", c->admin_listen))
     return false;

@@ -264,8 +264,8 @@ static const struct row rows[] = {
     {"routes.*.retry.max", DURATION, "8s",
      "The longest wait. A provider that asks for a longer one (Retry-After) is not waited for.", "\"30s\""},
     {"routes.*.retry.on", LIST, NULL,
-     "Failure classes (errors.md) after which a target is tried again; default: connect, reset, rate_limited, "
-     "overloaded, server_error, request_timeout.",
+     "Failure classes (errors.md) after which a target is tried again; default: connect, no_descriptor, "
+     "reset, rate_limited, overloaded, server_error, request_timeout.",
      "{ \"rate_limited\", \"overloaded\" }"},
     {"routes.*.retry.on[]", TEXT, NULL, "A failure class.", "\"overloaded\""},
     {"routes.*.recover", CHOICE, "none|restart|continue",
@@ -342,13 +342,22 @@ static const struct row rows[] = {
     {"limits.body_time", DURATION, "30s", "For a whole body.", "\"60s\""},
     {"limits.keep_alive", DURATION, "75s", "How long an idle client connection stays.", "\"75s\""},
     {"limits.write_idle", DURATION, "60s", "How long a client may take no byte of its answer.", "\"60s\""},
+    {"limits.half_close", CHOICE, "wait|leave",
+     "When a client closes its sending side and its request runs: find out whether it still reads, and go on if it does"
+     " (wait, the default), or take it for gone (leave).",
+     "\"leave\""},
     {"limits.connections", INTEGER, "10000", "Client connections a worker; above it, accepting waits.", "20000"},
     {"limits.in_flight", INTEGER, NULL,
      "Requests in the process at the same time; above it they wait. Default: no cap.", "2000"},
     {"limits.queue", INTEGER, "1000", "Requests that may wait for a place; above it they get 503.", "200"},
-    {"limits.queue_time", DURATION, "10s", "How long one may wait; then it gets 504.", "\"2s\""},
+    {"limits.queue_time", DURATION, "5s", "How long one may wait; then it gets 504.", "\"2s\""},
     {"limits.memory", BYTES, NULL,
      "Memory of the process; from nine tenths of it on, new requests get 503. Default: no cap.", "\"2GiB\""},
+    {"limits.kept_answers", BYTES, "64MiB",
+     "Memory for answers that Responses clients may refer to in later requests (`previous_response_id`, references to "
+     "items), where no provider keeps them; 0B: none are kept.",
+     "\"0B\""},
+    {"limits.kept_answers_time", DURATION, "1h", "How long one stays after it was last referred to.", "\"24h\""},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -403,7 +412,7 @@ static const char *const expected[] = {
     [DURATION] = "a duration such as \"300ms\", \"5s\", \"2m\" or \"1h\"",
     [BYTES] = "a size such as \"512B\", \"64KiB\" or \"32MiB\"",
     [URL] = "a URL that begins with http:// or https://",
-    [TARGET] = "\"provider/model\" or { \"provider/model\", weight = 1 }",
+    [TARGET] = "\"provider/model\" or { \"provider/model\", weight = 1 } with a weight above 0",
     [CHOICE] = "one of the known values",
     [CHOICE_OR_TABLE] = "one of the known values or a table",
     [FREE] = "a table",
