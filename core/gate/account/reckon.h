@@ -26,7 +26,7 @@ void reckon_read(struct reckoned_whole *w, struct slice body);
 uint64_t reckon_whole(const struct asked *asked, const struct dialect *d, const struct reckoned_whole *w);
 
 /* What a stream has said since its provider last told how much it was. Starts zeroed. To read each event would cost as
- * much as to pass it on: the first ones are read, then one in sixteen stands for those before it. */
+ * much as to pass it on: the first ones are read, then one in thirty-two stands for those before it. */
 struct reckoned {
   uint64_t tokens;      /* of events from + 1 … taken */
   uint64_t told;        /* output tokens that the provider had told by event `from` */
@@ -40,7 +40,7 @@ void reckon_take(struct reckoned *s, const struct dialect *d, const struct readi
 /* One more event with content, number r->deltas. Inline, since nearly all are passed over. */
 static inline void reckon_event(struct reckoned *s, const struct dialect *d, const struct reading *r,
                                 const struct stream_event *e) {
-  enum { ALL_OF_THE_FIRST = 8, THEN_ONE_IN = 16 };
+  enum { ALL_OF_THE_FIRST = 4, THEN_ONE_IN = 32 };
   if (r->usage.output_tokens == s->told && r->deltas > ALL_OF_THE_FIRST && r->deltas < s->taken + THEN_ONE_IN) return;
   reckon_take(s, d, r, e);
 }
