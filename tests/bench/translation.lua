@@ -134,7 +134,8 @@ function M.instructions(options)
         local file = body_for(t, files[name])
         servers.load(gate, file, { connections = 1, seconds = 1 })
         local load = servers.load(gate, file, { connections = 1, seconds = seconds, rate = 100 })
-        assert(load.failures == 0, "failures under callgrind")
+        -- The clock of scripts runs as ever while they are fifty times slower: one in a hundred may be stopped by it.
+        assert(load.failures * 100 <= load.requests, "failures under callgrind")
         servers.stop(gate)
         local path = out .. "." .. gate.pid
         runs[i] = { requests = load.requests,
