@@ -38,6 +38,13 @@ void sim_id_put(struct buf *out, const char *prefix, const struct sim_answer *a,
   out->len += 24;
 }
 
+void sim_signature_put(struct buf *out, const struct sim_answer *a) {
+  buf_byte(out, '"');
+  sim_id_put(out, "EqQBCkYIBxgCKkA", a, 50);
+  sim_id_put(out, "", a, 51);
+  buf_text(out, "GAE=\"");
+}
+
 static uint64_t count_words(struct slice text) {
   uint64_t words = 0;
   bool inside = false;

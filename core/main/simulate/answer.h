@@ -54,6 +54,8 @@ struct slice sim_finish_word(const struct sim_answer *a, const struct sim_finish
 
 /* prefix and 24 letters and digits that belong to this answer and to `salt`. */
 void sim_id_put(struct buf *out, const char *prefix, const struct sim_answer *a, unsigned salt);
+/* What Claude's thinking is signed with, as a JSON string. */
+void sim_signature_put(struct buf *out, const struct sim_answer *a);
 uint64_t sim_mix(uint64_t seed, uint64_t number); /* 64 bits that look random and are always the same */
 
 #endif

@@ -144,13 +144,6 @@ static void put_usage(const struct sim_answer *a, bool start, struct buf *out) {
   LITERAL(out, ",\"service_tier\":\"standard\",\"inference_geo\":\"global\"}");
 }
 
-static void put_signature(const struct sim_answer *a, struct buf *out) {
-  buf_byte(out, '"');
-  sim_id_put(out, "EqQBCkYIBxgCKkA", a, 50);
-  sim_id_put(out, "", a, 51);
-  LITERAL(out, "GAE=\"");
-}
-
 static void put_block(const struct sim_answer *a, unsigned index, struct buf *out) {
   const struct sim_block *b = &a->blocks[index];
   switch (b->kind) {
@@ -158,7 +151,7 @@ static void put_block(const struct sim_answer *a, unsigned index, struct buf *ou
     LITERAL(out, "{\"type\":\"thinking\",\"thinking\":");
     sim_block_put(b, 0, b->bytes, out);
     LITERAL(out, ",\"signature\":");
-    put_signature(a, out);
+    sim_signature_put(out, a);
     break;
   case SIM_CALL:
     LITERAL(out, "{\"type\":\"tool_use\",\"id\":\"");
@@ -258,7 +251,7 @@ static void put_close(const struct sim_answer *a, unsigned index, struct buf *ou
   if (a->blocks[index].kind == SIM_THINKING) {
     put_delta_head(index, out);
     LITERAL(out, ",\"delta\":{\"type\":\"signature_delta\",\"signature\":");
-    put_signature(a, out);
+    sim_signature_put(out, a);
     LITERAL(out, "}}\n\n");
   }
   LITERAL(out, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":");

@@ -172,19 +172,12 @@ static void put_usage(const struct sim_answer *a, struct buf *out) {
   LITERAL(out, "}");
 }
 
-static void put_signature(const struct sim_answer *a, struct buf *out) {
-  buf_byte(out, '"');
-  sim_id_put(out, "EqQBCkYIBxgCKkA", a, 50);
-  sim_id_put(out, "", a, 51);
-  LITERAL(out, "GAE=\"");
-}
-
 static void put_block(const struct sim_answer *a, unsigned index, struct buf *out) {
   const struct sim_block *b = &a->blocks[index];
   switch (b->kind) {
   case SIM_THINKING:
     LITERAL(out, "{\"reasoningContent\":{\"reasoningText\":{\"signature\":");
-    put_signature(a, out);
+    sim_signature_put(out, a);
     LITERAL(out, ",\"text\":");
     sim_block_put(b, 0, b->bytes, out);
     LITERAL(out, "}}}");
@@ -274,7 +267,7 @@ static void put_close(const struct sim_answer *a, unsigned index, struct buf *ou
   if (a->blocks[index].kind == SIM_THINKING) {
     put_delta_head(index, json);
     LITERAL(json, "{\"reasoningContent\":{\"signature\":");
-    put_signature(a, json);
+    sim_signature_put(json, a);
     LITERAL(json, "}}}");
     put_event(out, SLICE("contentBlockDelta"), json);
     json->len = 0;
