@@ -7,6 +7,11 @@
 
 enum { JSON_BLOCK = 16 };
 
+/* How json_skim takes long strings: as widely as the machine can, and no wider than this. For tests of all three ways
+ * on one machine; not while another thread reads. */
+enum json_width { JSON_WIDTH_PLAIN, JSON_WIDTH_AVX2, JSON_WIDTH_AVX512 };
+void json_skim_at_most(enum json_width width);
+
 #ifdef __SSE2__
 #include <emmintrin.h>
 

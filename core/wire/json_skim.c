@@ -39,8 +39,6 @@ static const char *fail(struct skim *s, const char *at, const char *why) {
 /* Bit i tells of byte i of a block of 64. */
 struct masks {
   uint64_t quote, backslash, control, high;
-  uint64_t letter; /* one of "\/bfnrtu: what may stand behind a backslash. Set only when it is asked for */
-  uint64_t u;      /* the same for 'u' */
 };
 
 static bool hex_digits(const struct skim *s, const char *at) {
@@ -54,66 +52,64 @@ static bool hex_digits(const struct skim *s, const char *at) {
 
 /* Which bytes of the block stand behind a backslash that is not itself escaped. carry: the last byte of the block
  * before was such a backslash. Runs of backslashes are told apart by where they begin, even or odd (Langdale and
- * Lemire, "Parsing gigabytes of JSON per second", section 3.1.1). */
+ * Lemire, "Parsing gigabytes of JSON per second", section 3.1.1); in most blocks there is none, and nothing to tell. */
 static ALWAYS_INLINE uint64_t escaped_bytes(uint64_t backslash, uint64_t *carry) {
   const uint64_t even = UINT64_C(0x5555555555555555);
+  uint64_t follows = backslash << 1 | *carry, odd_starts, even_runs;
+  if ((backslash & follows) == 0) {
+    *carry = backslash >> 63;
+    return follows;
+  }
   backslash &= ~*carry;
-  uint64_t follows = backslash << 1 | *carry, odd_starts = backslash & ~even & ~follows, even_runs;
+  follows = backslash << 1 | *carry;
+  odd_starts = backslash & ~even & ~follows;
   *carry = __builtin_add_overflow(odd_starts, backslash, &even_runs);
   return (even ^ even_runs << 1) & follows;
 }
 
-enum step { STEP_ON, STEP_CLOSED, STEP_FAULT };
+static const char *not_closed(struct skim *s) {
+  return fail(s, s->opened, "a string that is not closed");
+}
 
-/* One block of a string: to its closing quote, or through. */
-static ALWAYS_INLINE enum step string_step(struct skim *s, const char *at, const struct masks *m, uint64_t *carry,
-                                           const char **close) {
-  uint64_t quote = m->quote, bad = m->control, unicode = 0, escaped = 0;
-  if ((m->backslash | *carry) != 0) {
-    escaped = escaped_bytes(m->backslash, carry);
-    quote &= ~escaped;
-    bad |= escaped & ~m->letter;
-    unicode = escaped & m->u;
-  }
-  uint64_t inside = quote == 0 ? UINT64_MAX : (quote & -quote) - 1; /* the bytes before the closing quote */
-  if ((m->high & inside) != 0) s->high = true;
-  bad &= inside;
-  for (unicode &= inside; unicode != 0; unicode &= unicode - 1)
-    if (!hex_digits(s, at + __builtin_ctzll(unicode) + 1)) bad |= unicode & -unicode;
-  if (bad != 0) {
+/* Whether what looked bad in the block at `at` is not: \u with its digits. escaped: which of it stands behind a
+ * backslash. Looks no further than to the first fault. */
+static __attribute__((noinline)) bool is_good(struct skim *s, const char *at, uint64_t bad, uint64_t escaped) {
+  for (; bad != 0; bad &= bad - 1) {
     const char *where = at + __builtin_ctzll(bad);
-    if (where < s->end) {
-      bool of_escape = (escaped & (bad & -bad)) != 0;
-      fail(s, of_escape ? where - 1 : where,
-           of_escape ? *where == 'u' ? "a \\u without four hex digits" : "an escape that JSON does not have"
-                     : "a control character within a string");
-      return STEP_FAULT;
+    bool of_escape = (escaped & bad & -bad) != 0;
+    if (where >= s->end) return true;
+    if (!of_escape) return fail(s, where, "a control character within a string") != NULL;
+    if (*where != 'u') return fail(s, where - 1, "an escape that JSON does not have") != NULL;
+    if (!hex_digits(s, where + 1)) return fail(s, where - 1, "a \\u without four hex digits") != NULL;
+  }
+  return true;
+}
+
+/* From within a string to its closing quote. look: the masks of a block; letters: which of its bytes are one of
+ * "\/bfnrt, and so may stand behind a backslash. */
+static ALWAYS_INLINE const char *string_blocks(struct skim *s, const char *at, struct masks (*look)(const char *),
+                                               uint64_t (*letters)(const char *)) {
+  uint64_t carry = 0, high = 0;
+  for (;; at += 64) {
+    struct masks m = look(at);
+    uint64_t quote = m.quote, bad = m.control, escaped = 0;
+    if ((m.backslash | carry) != 0) {
+      escaped = escaped_bytes(m.backslash, &carry);
+      quote &= ~escaped;
+      bad |= escaped & ~letters(at);
+    }
+    uint64_t inside = quote ^ (quote - 1); /* to the closing quote; all of the block when it is not there */
+    high |= m.high & inside;
+    if ((bad & inside) != 0 && !is_good(s, at, bad & inside, escaped)) return NULL;
+    if (quote != 0 || at + 64 >= s->end) {
+      const char *close = at + (quote != 0 ? __builtin_ctzll(quote) : 64);
+      if (high != 0) s->high = true;
+      return close < s->end ? close : not_closed(s);
     }
   }
-  if (quote != 0) {
-    *close = at + __builtin_ctzll(quote);
-    if (*close < s->end) return STEP_CLOSED;
-  }
-  if (at + 64 < s->end) return STEP_ON;
-  fail(s, s->opened, "a string that is not closed");
-  return STEP_FAULT;
 }
 
-/* To the block with the first byte that `odd` sees. NULL: the string ends before anything else is there to be judged,
- * at *close, or is not closed (*close NULL). */
-static ALWAYS_INLINE const char *past_prose(struct skim *s, const char *at, uint64_t (*odd)(const char *),
-                                            const char **close) {
-  uint64_t seen;
-  for (*close = NULL; (seen = odd(at)) == 0;)
-    if ((at += 64) >= s->end) return fail(s, s->opened, "a string that is not closed");
-  const char *first = at + __builtin_ctzll(seen);
-  if (*first != '"') return at;
-  if (first < s->end) *close = first;
-  else fail(s, s->opened, "a string that is not closed");
-  return NULL;
-}
-
-static struct masks masks_plain(const char *at) {
+static struct masks look_plain(const char *at) {
   struct masks m = {0};
   for (unsigned i = 0; i < 64; i++) {
     unsigned char c = (unsigned char)at[i];
@@ -122,20 +118,19 @@ static struct masks masks_plain(const char *at) {
     if (c == '\\') m.backslash |= bit;
     if (c < 0x20) m.control |= bit;
     if (c >= 0x80) m.high |= bit;
-    if (c != 0 && strchr("\"\\/bfnrtu", c) != NULL) m.letter |= bit;
-    if (c == 'u') m.u |= bit;
   }
   return m;
 }
 
+static uint64_t letters_plain(const char *at) {
+  uint64_t found = 0;
+  for (unsigned i = 0; i < 64; i++)
+    if (at[i] != 0 && strchr("\"\\/bfnrt", at[i]) != NULL) found |= UINT64_C(1) << i;
+  return found;
+}
+
 static const char *string_end_plain(struct skim *s, const char *at) {
-  const char *close = NULL;
-  uint64_t carry = 0;
-  for (;; at += 64) {
-    struct masks m = masks_plain(at);
-    enum step step = string_step(s, at, &m, &carry, &close);
-    if (step != STEP_ON) return step == STEP_CLOSED ? close : NULL;
-  }
+  return string_blocks(s, at, look_plain, letters_plain);
 }
 
 #ifdef __x86_64__
@@ -145,20 +140,7 @@ AVX2 static ALWAYS_INLINE uint64_t mask_of(__m256i low, __m256i high) {
   return (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
 }
 
-/* Which bytes are one of "\/bfnrtu. Two look-ups by half a byte each; a byte is one of them when both give a common
- * bit: 1 for 0x2_, 2 for 0x5_, 4 for 0x6_, 8 for 0x7_. */
-#define LETTERS_BY_LOW 0, 0, 1 | 4 | 8, 0, 8, 8, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1
-#define LETTERS_BY_HIGH 0, 0, 1, 0, 0, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0
-
-AVX2 static ALWAYS_INLINE __m256i letters(__m256i bytes) {
-  const __m256i by_low = _mm256_setr_epi8(LETTERS_BY_LOW, LETTERS_BY_LOW);
-  const __m256i by_high = _mm256_setr_epi8(LETTERS_BY_HIGH, LETTERS_BY_HIGH);
-  __m256i high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(0x0f));
-  __m256i both = _mm256_and_si256(_mm256_shuffle_epi8(by_low, bytes), _mm256_shuffle_epi8(by_high, high));
-  return _mm256_cmpgt_epi8(both, _mm256_setzero_si256());
-}
-
-AVX2 static ALWAYS_INLINE struct masks masks_avx2(const char *at, uint64_t carry) {
+AVX2 static ALWAYS_INLINE struct masks look_avx2(const char *at) {
   const __m256i quote = _mm256_set1_epi8('"'), backslash = _mm256_set1_epi8('\\'), control = _mm256_set1_epi8(0x1f);
   __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)at);
   __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(at + 32));
@@ -168,80 +150,66 @@ AVX2 static ALWAYS_INLINE struct masks masks_avx2(const char *at, uint64_t carry
   m.control =
       mask_of(_mm256_cmpeq_epi8(_mm256_min_epu8(a, control), a), _mm256_cmpeq_epi8(_mm256_min_epu8(b, control), b));
   m.high = mask_of(a, b);
-  m.letter = m.u = 0;
-  if ((m.backslash | carry) != 0) {
-    const __m256i u = _mm256_set1_epi8('u');
-    m.letter = mask_of(letters(a), letters(b));
-    m.u = mask_of(_mm256_cmpeq_epi8(a, u), _mm256_cmpeq_epi8(b, u));
-  }
   return m;
 }
 
-/* Which bytes are no prose: printable ASCII without a quote or a backslash needs no further look. As signed numbers the
- * bytes from 0x80 on are below 0x20, too. */
-AVX2 static ALWAYS_INLINE uint64_t odd_avx2(const char *at) {
-  const __m256i quote = _mm256_set1_epi8('"'), backslash = _mm256_set1_epi8('\\'), blank = _mm256_set1_epi8(0x20);
-  __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)at);
-  __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(at + 32));
-  __m256i special_a = _mm256_or_si256(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(a, backslash));
-  __m256i special_b = _mm256_or_si256(_mm256_cmpeq_epi8(b, quote), _mm256_cmpeq_epi8(b, backslash));
-  return mask_of(_mm256_or_si256(special_a, _mm256_cmpgt_epi8(blank, a)),
-                 _mm256_or_si256(special_b, _mm256_cmpgt_epi8(blank, b)));
+/* Two look-ups by half a byte each; a byte is one of the letters when both give a common bit: 1 for 0x2_, 2 for 0x5_,
+ * 4 for 0x6_, 8 for 0x7_. */
+#define LETTERS_BY_LOW 0, 0, 1 | 4 | 8, 0, 8, 0, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1
+#define LETTERS_BY_HIGH 0, 0, 1, 0, 0, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0
+
+AVX2 static ALWAYS_INLINE __m256i letters_of(__m256i bytes) {
+  const __m256i by_low = _mm256_setr_epi8(LETTERS_BY_LOW, LETTERS_BY_LOW);
+  const __m256i by_high = _mm256_setr_epi8(LETTERS_BY_HIGH, LETTERS_BY_HIGH);
+  __m256i high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(0x0f));
+  __m256i both = _mm256_and_si256(_mm256_shuffle_epi8(by_low, bytes), _mm256_shuffle_epi8(by_high, high));
+  return _mm256_cmpgt_epi8(both, _mm256_setzero_si256());
+}
+
+AVX2 static ALWAYS_INLINE uint64_t letters_avx2(const char *at) {
+  return mask_of(letters_of(_mm256_loadu_si256((const __m256i *)(const void *)at)),
+                 letters_of(_mm256_loadu_si256((const __m256i *)(const void *)(at + 32))));
 }
 
 AVX2 static const char *string_end_avx2(struct skim *s, const char *at) {
-  const char *close = NULL;
-  uint64_t carry = 0;
-  for (;; at += 64) {
-    if (carry == 0 && (at = past_prose(s, at, odd_avx2, &close)) == NULL) return close;
-    struct masks m = masks_avx2(at, carry);
-    enum step step = string_step(s, at, &m, &carry, &close);
-    if (step != STEP_ON) return step == STEP_CLOSED ? close : NULL;
-  }
+  return string_blocks(s, at, look_avx2, letters_avx2);
 }
 
 #define AVX512 __attribute__((target("avx512bw,avx512f,bmi,lzcnt")))
 
-AVX512 static ALWAYS_INLINE struct masks masks_avx512(const char *at, uint64_t carry) {
+AVX512 static ALWAYS_INLINE struct masks look_avx512(const char *at) {
   __m512i bytes = _mm512_loadu_si512(at);
   struct masks m;
   m.quote = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('"'));
   m.backslash = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\\'));
   m.control = _mm512_cmplt_epu8_mask(bytes, _mm512_set1_epi8(0x20));
   m.high = _mm512_movepi8_mask(bytes);
-  m.letter = m.u = 0;
-  if ((m.backslash | carry) != 0) {
-    const __m512i by_low = _mm512_broadcast_i32x4(_mm_setr_epi8(LETTERS_BY_LOW));
-    const __m512i by_high = _mm512_broadcast_i32x4(_mm_setr_epi8(LETTERS_BY_HIGH));
-    __m512i high = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), _mm512_set1_epi8(0x0f));
-    m.letter = _mm512_test_epi8_mask(_mm512_shuffle_epi8(by_low, bytes), _mm512_shuffle_epi8(by_high, high));
-    m.u = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('u'));
-  }
   return m;
 }
 
-AVX512 static ALWAYS_INLINE uint64_t odd_avx512(const char *at) {
+AVX512 static ALWAYS_INLINE uint64_t letters_avx512(const char *at) {
+  const __m512i by_low = _mm512_broadcast_i32x4(_mm_setr_epi8(LETTERS_BY_LOW));
+  const __m512i by_high = _mm512_broadcast_i32x4(_mm_setr_epi8(LETTERS_BY_HIGH));
   __m512i bytes = _mm512_loadu_si512(at);
-  return _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('"')) | _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\\')) |
-         _mm512_cmplt_epi8_mask(bytes, _mm512_set1_epi8(0x20));
+  __m512i high = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), _mm512_set1_epi8(0x0f));
+  return _mm512_test_epi8_mask(_mm512_shuffle_epi8(by_low, bytes), _mm512_shuffle_epi8(by_high, high));
 }
 
 AVX512 static const char *string_end_avx512(struct skim *s, const char *at) {
-  const char *close = NULL;
-  uint64_t carry = 0;
-  for (;; at += 64) {
-    if (carry == 0 && (at = past_prose(s, at, odd_avx512, &close)) == NULL) return close;
-    struct masks m = masks_avx512(at, carry);
-    enum step step = string_step(s, at, &m, &carry, &close);
-    if (step != STEP_ON) return step == STEP_CLOSED ? close : NULL;
-  }
+  return string_blocks(s, at, look_avx512, letters_avx512);
 }
 #endif
 
+static enum json_width widest = JSON_WIDTH_AVX512;
+
+void json_skim_at_most(enum json_width width) {
+  widest = width;
+}
+
 static const char *(*string_end_here(void))(struct skim *s, const char *at) {
 #ifdef __x86_64__
-  if (__builtin_cpu_supports("avx512bw")) return string_end_avx512;
-  if (__builtin_cpu_supports("avx2")) return string_end_avx2;
+  if (widest >= JSON_WIDTH_AVX512 && __builtin_cpu_supports("avx512bw")) return string_end_avx512;
+  if (widest >= JSON_WIDTH_AVX2 && __builtin_cpu_supports("avx2")) return string_end_avx2;
 #endif
   return string_end_plain;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "wire/json.h"
+#include "wire/json_simd.h"
 
 /* The text in memory of its own, exactly as long as it has to be, with closing brackets and quotes where a reader that
  * looks past the end would like to find them. */
@@ -130,6 +131,8 @@ static const char *const seeds[] = {
 };
 enum { SEEDS = sizeof seeds / sizeof *seeds };
 
+enum { WIDTHS = JSON_WIDTH_AVX512 + 1 };
+
 TEST(agrees_with_a_plain_reading_on_mutations) {
   static const char bytes[] = "{}[]:,\"\\ \t\n0123456789.eE+-truefalsn/u\x01\x0c\x1a\x7f\x80\xbf\xc3\xed\xf4\xff";
   unsigned seed = 7, both[2] = {0, 0};
@@ -157,6 +160,7 @@ TEST(agrees_with_a_plain_reading_on_mutations) {
       }
     }
     struct json_fault fault = {SIZE_MAX, NULL};
+    json_skim_at_most((enum json_width)(round / SEEDS % WIDTHS));
     bool ours = valid(slice_of(text, len), &fault), plain = plain_valid(slice_of(text, len));
     both[plain]++;
     if (ours != plain) fprintf(stderr, "%s: %.*s\n", ours ? "accepted" : fault.why, (int)len, text);
@@ -164,6 +168,45 @@ TEST(agrees_with_a_plain_reading_on_mutations) {
     if (!ours) CHECK(fault.why != NULL && fault.at <= len);
     if (ours != plain) break;
   }
+  json_skim_at_most(JSON_WIDTH_AVX512);
+  CHECK(both[0] > 10000 && both[1] > 10000);
+}
+
+/* Strings of some blocks, whose escapes and faults fall on every place of a block and across two. */
+TEST(long_strings_are_read_alike_in_all_widths) {
+  static const char *const pieces[] = {"a", "b ", "prose that goes on for a while without anything in it", "e", "\\\\",
+                                       "\\\"", "\\n", "\\/", "\\b", "\\f\\r\\t", "\\u00e9", "\\uD83D\\uDE00",
+                                       "\\\\\\\\\\\\", "\x7f", "\xc3\xa9", "\xe6\x97\xa5",
+                                       /* and what a string cannot hold */
+                                       "\\", "\"", "\\u12", "\\x", "\n", "\x01", "\xff"};
+  enum { PIECES = sizeof pieces / sizeof *pieces, GOOD = 16 };
+  unsigned seed = 11, both[2] = {0, 0};
+  char text[1024];
+  for (unsigned round = 0; round < 100000; round++) {
+    bool wild = rand_r(&seed) % 2 == 0;
+    size_t len = 0;
+    text[len++] = '"';
+    for (unsigned count = (unsigned)rand_r(&seed) % 14; count > 0; count--) {
+      const char *piece = pieces[(unsigned)rand_r(&seed) % (wild ? PIECES : GOOD)];
+      memcpy(text + len, piece, strlen(piece));
+      len += strlen(piece);
+    }
+    if (!wild || rand_r(&seed) % 8 != 0) text[len++] = '"';
+    bool plain = plain_valid(slice_of(text, len));
+    both[plain]++;
+    struct json_fault first = {SIZE_MAX, ""};
+    for (unsigned width = 0; width < WIDTHS; width++) {
+      struct json_fault fault = {SIZE_MAX, ""};
+      json_skim_at_most((enum json_width)width);
+      bool ours = valid(slice_of(text, len), &fault);
+      if (width == 0) first = fault;
+      bool same = ours == plain && fault.at == first.at && fault.why == first.why;
+      if (!same)
+        fprintf(stderr, "width %u, %s at %zu: %.*s\n", width, ours ? "good" : fault.why, fault.at, (int)len, text);
+      CHECK(same);
+    }
+  }
+  json_skim_at_most(JSON_WIDTH_AVX512);
   CHECK(both[0] > 10000 && both[1] > 10000);
 }
 
@@ -196,12 +239,14 @@ TEST(the_fault_is_where_it_is) {
       {"[\"\\\"\", \"\xff\"]", "not UTF-8", 8},
       {"{\"a\":1", "ends too early", 6},
   };
-  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+  for (size_t i = 0; i < sizeof faults / sizeof *faults * WIDTHS; i++) {
     struct json_fault fault = {SIZE_MAX, ""};
-    CHECK(!valid(slice_text(faults[i].text), &fault));
-    CHECK_SLICE(slice_text(fault.why), faults[i].why);
-    CHECK_INT(fault.at, faults[i].at);
+    json_skim_at_most((enum json_width)(i % WIDTHS));
+    CHECK(!valid(slice_text(faults[i / WIDTHS].text), &fault));
+    CHECK_SLICE(slice_text(fault.why), faults[i / WIDTHS].why);
+    CHECK_INT(fault.at, faults[i / WIDTHS].at);
   }
+  json_skim_at_most(JSON_WIDTH_AVX512);
 }
 
 static struct slice nested(unsigned depth, const char *open, const char *close) {
@@ -393,6 +438,44 @@ TEST(pick_says_when_it_is_not_json) {
   CHECK(pick("[{\"a\":1}]", f, 2) && f[0].raw.ptr == NULL);
   CHECK(pick("\"a\"", f, 2) && f[0].raw.ptr == NULL);
   CHECK(pick("{\"a\":1}", f, 0));
+}
+
+static bool pick_known(const char *text) {
+  static char copy[4096];
+  struct json_field f[] = {{.key = SLICE_INIT("a.0.b")}, {.key = SLICE_INIT("a.0.c")}, {.key = SLICE_INIT("d")}};
+  struct json_names known = {0};
+  CHECK(json_names_add(&known, SLICE("x")) && json_names_add(&known, SLICE("extra")));
+  memcpy(copy, text, strlen(text));
+  bool fits = json_pick_known(slice_of(copy, strlen(text)), f, 3, &known);
+  if (fits && f[0].raw.ptr != NULL) CHECK_SLICE(f[0].raw, "1");
+  return fits;
+}
+
+TEST(pick_where_nothing_else_is_expected) {
+  CHECK(pick_known("{\"a\":[{\"b\":1,\"c\":{\"y\":1}}],\"d\":{\"y\":1}}"));
+  CHECK(pick_known("{\"x\":{\"y\":1},\"a\":[{\"extra\":7,\"b\":1},{\"y\":1}],\"extra\":[{\"y\":1}]}"));
+  CHECK(pick_known("{\"y\":null,\"z\":[ ],\"a\":[{\"y\" : \"\",\"z\":{},\"b\":1}],\"w\":false}"));
+  CHECK(!pick_known("{\"y\":1,\"a\":[]}"));
+  CHECK(!pick_known("{\"a\":[],\"extr\":1}"));
+  CHECK(!pick_known("{\"a\":[{\"b\":1,\"y\":[0]}]}"));
+  CHECK(!pick_known("{\"a\":[{\"b\":1,\"c\":2}],\"d\":3,\"y\":0}"));
+  CHECK(!pick_known("{\"a\":[],\"y\":{\"\":null}}"));
+  CHECK(!pick_known("{\"a\":[],\"y\":\"0\"}"));
+  CHECK(!pick_known("{\"a\":[],\"\":1}"));
+  CHECK(!pick_known("{\"a\":[],\"\\u0078\":1}"));
+  CHECK(!pick_known("{\"a\":[],\"y\":"));
+  CHECK(!pick_known("{\"a\":[]"));
+}
+
+TEST(names_are_found_among_many) {
+  struct json_names n = {0};
+  char names[JSON_NAMES_MAX][8];
+  CHECK(!json_names_have(&n, SLICE("n0")) && !json_names_have(&n, SLICE("")) && !json_names_add(&n, SLICE("")));
+  for (int i = 0; i < JSON_NAMES_MAX; i++)
+    CHECK(json_names_add(&n, slice_of(names[i], (size_t)snprintf(names[i], sizeof names[i], "n%d", i))));
+  CHECK(!json_names_add(&n, SLICE("more")));
+  for (int i = 0; i < JSON_NAMES_MAX; i++) CHECK(json_names_have(&n, slice_text(names[i])));
+  CHECK(!json_names_have(&n, SLICE("more")) && !json_names_have(&n, SLICE("n64")) && !json_names_have(&n, SLICE("n")));
 }
 
 TEST(pick_of_more_than_sixty_four) {
