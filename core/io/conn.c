@@ -40,7 +40,7 @@ void conn_close(struct conn *c, bool reset) {
   conn_drop_output(c);
   transport_close(&c->transport, reset);
   list_remove(&c->link);
-  s->open--;
+  listener_count(s, -1);
   conn_later(c);
   listener_room(s);
 }
@@ -106,7 +106,7 @@ static void refuse_head(struct conn *c, struct slice bytes, const struct http_re
 }
 
 static void body_begin(struct conn *c, struct exchange *x, size_t at_hand) {
-  static const struct http_refusal too_large = {413, "the body is larger than allowed"};
+  static const struct http_refusal too_large = {.status = 413, .why = "the body is larger than allowed"};
   if (x->head->body == HTTP_BODY_LENGTH && x->body_left > x->body_limit) {
     refuse_body(c, &too_large, EXCHANGE_BROKEN);
     return;
@@ -175,7 +175,7 @@ static bool body_take_length(struct conn *c, struct slice *in) {
 }
 
 static bool body_take_chunks(struct conn *c, struct slice *in) {
-  static const struct http_refusal too_large = {413, "the body is larger than allowed"};
+  static const struct http_refusal too_large = {.status = 413, .why = "the body is larger than allowed"};
   struct exchange *x = c->exchange;
   struct http_refusal why;
   struct slice piece;
@@ -387,8 +387,8 @@ void conn_writable(int fd, short what, void *owner) {
 }
 
 static void conn_deadline(void *owner) {
-  static const struct http_refusal slow_head = {408, "the request head did not arrive in time"};
-  static const struct http_refusal slow_body = {408, "the request body did not arrive in time"};
+  static const struct http_refusal slow_head = {.status = 408, .why = "the request head did not arrive in time"};
+  static const struct http_refusal slow_body = {.status = 408, .why = "the request body did not arrive in time"};
   struct conn *c = owner;
   if (c->phase == CONN_HEAD && c->in.len > 0 && c->skip == 0) {
     refuse_head(c, buf_view(&c->in), &slow_head);
@@ -446,7 +446,7 @@ void conn_open(struct listener *s, int fd, const struct sockaddr_storage *peer) 
   conn_peer(c, peer);
   transport_init(&c->transport, fd, s->tls);
   list_add_last(&s->conns, &c->link);
-  s->open++;
+  listener_count(s, 1);
   s->allocated++;
   timer_init(&c->timer, s->loop, conn_deadline, c);
   timer_set_ms(&c->timer, s->limits.head_ms);

@@ -49,8 +49,9 @@ struct listener {
   void *owner;
   struct server_limits limits;
   struct link conns;
-  uint32_t open;      /* length of conns */
-  uint32_t allocated; /* conns whose memory is not freed yet */
+  uint32_t open;            /* length of conns */
+  _Atomic int64_t *counted; /* the same, for other threads; NULL: nobody reads it */
+  uint32_t allocated;       /* conns whose memory is not freed yet */
   struct door *doors;
   unsigned door_count; /* 0 once stopped */
   uint16_t port;
@@ -157,7 +158,8 @@ void exchange_continue(struct exchange *x);   /* an interim 100; before the answ
 void exchange_refuse(struct conn *c, struct slice path, const struct http_refusal *why, bool to_head);
 
 /* listener.c */
-void listener_room(struct listener *s); /* a connection has closed */
+void listener_room(struct listener *s);            /* a connection has closed */
+void listener_count(struct listener *s, int more); /* are open now than before */
 void listener_conn_freed(struct listener *s);
 
 #endif

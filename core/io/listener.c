@@ -2,6 +2,7 @@
  * pauses above the cap and while the process has no descriptors left; it never spins. It does not make the sockets. */
 #include <errno.h>
 #include <event2/event.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -158,6 +159,16 @@ uint16_t listener_port(const struct listener *s) {
 
 uint32_t listener_connections(const struct listener *s) {
   return s->open;
+}
+
+void listener_count_into(struct listener *s, _Atomic int64_t *count) {
+  s->counted = count;
+  atomic_store_explicit(count, s->open, memory_order_relaxed);
+}
+
+void listener_count(struct listener *s, int more) {
+  s->open += (uint32_t)more;
+  if (s->counted != NULL) atomic_store_explicit(s->counted, s->open, memory_order_relaxed);
 }
 
 void listener_limits(struct listener *s, const struct server_limits *limits) {

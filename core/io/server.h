@@ -82,6 +82,8 @@ struct listener *listener_open_on(struct loop *l, const int *fds, unsigned count
                                   const struct server_limits *limits, const struct service *service, void *owner);
 uint16_t listener_port(const struct listener *s);
 uint32_t listener_connections(const struct listener *s); /* open now */
+/* Keeps *count, which outlives it, at that number: for other threads to read. */
+void listener_count_into(struct listener *s, _Atomic int64_t *count);
 /* Every answer that begins from now on says `connection: close`; accepting goes on. */
 void listener_say_close(struct listener *s);
 /* That, and no more accepts. An idle connection may still send a request for LISTENER_GRACE_MS: its client may be about

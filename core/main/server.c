@@ -145,7 +145,7 @@ static void look_alive(void *owner) {
   bool alive = true;
   for (unsigned i = 0; i < s->worker_count; i++) alive &= atomic_load(&s->workers[i].beat) == s->beat;
   if (alive) {
-    systemd_tell("WATCHDOG=1\n");
+    systemd_tell_alive();
     s->beat++;
     for (unsigned i = 0; i < s->worker_count; i++) worker_ping(&s->workers[i], s->beat);
   }

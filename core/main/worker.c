@@ -48,7 +48,6 @@ static uint32_t tidy(struct worker *w) {
 
 static void look(void *owner) {
   struct worker *w = owner;
-  atomic_store_explicit(&w->gate->meter->connections, listener_connections(w->listener), memory_order_relaxed);
   if (!w->gate->draining) {
     uint64_t now_ns = clock_ns();
     if (now_ns >= w->tidy_due_ns) w->tidy_due_ns = now_ns + tidy(w) * UINT64_C(1000000);
@@ -84,6 +83,7 @@ void worker_init(struct worker *w, unsigned number, const int *fds, unsigned fd_
   w->loop = loop_new();
   w->gate = gate_new(w->loop, number, traces);
   w->listener = listener_open_on(w->loop, fds, fd_count, tls, limits, gate_service(), w->gate);
+  listener_count_into(w->listener, &w->gate->meter->connections);
   timer_init(&w->drain_timer, w->loop, look, w);
 }
 

@@ -76,14 +76,18 @@ end
 flow.case("split and joined provider bytes give the same client stream", function(t)
   local bytes = table.concat(answers.anthropic_stream { "alpha ", "beta" })
   local sizes = { 1, 2, 3, 5, 8, 13, 64, 100000 }
-  local gate = t:simple { dialect = "anthropic.messages", script = function(x)
+  -- Thousands of pieces, each in a turn of its own of all that this process does.
+  local patient = { timeouts = { first_token = "120s", between_tokens = "120s", total = "120s" } }
+  local gate = t:simple { dialect = "anthropic.messages", provider = patient, script = function(x)
     local size = sizes[x.number]
     x.conn:send "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
     x.conn:drip(bytes, size, size < 5 and 0.0005 or nil)
     x.conn:close()
     x.last = true
   end }
-  for i = 1, #sizes do t:equal(t:text(t:chat_stream(gate, "r")), "alpha beta", "in pieces of " .. sizes[i]) end
+  for i = 1, #sizes do
+    t:equal(t:text(t:chat_stream(gate, "r", { seconds = 120 })), "alpha beta", "in pieces of " .. sizes[i])
+  end
 end)
 
 flow.case("models: routes and provider/model names, for both SDK families", function(t)

@@ -5,8 +5,9 @@ local flow = require "flow"
 local proc = require "proc"
 local shared = require "many"
 
-local begin, coalesced, config_of, gated, many, total_cost, wait_coalesced =
-  shared.begin, shared.coalesced, shared.config_of, shared.gated, shared.many, shared.total_cost, shared.wait_coalesced
+local begin, coalesced, config_of, gated, many, total_cost, wait_coalesced, wait_left =
+  shared.begin, shared.coalesced, shared.config_of, shared.gated, shared.many, shared.total_cost,
+  shared.wait_coalesced, shared.wait_left
 
 for _, streamed in ipairs { true, false } do
   local count = (flow.mode or "release") == "release" and 1000 or 200
@@ -68,19 +69,17 @@ flow.case("who joins while the stream runs gets it from its first byte", { threa
   local gate = t:gateway(config_of(t, state.up))
   local first = begin(t, gate, { stream = true })
   state.go = 1
-  first:head():piece(5 * t.seconds)
+  first:first()
   local late = many(t, gate, 4, { stream = true })
-  for _, one in ipairs(late) do t:check(#one:head():piece(5 * t.seconds) > 0, "a first piece") end
+  for _, one in ipairs(late) do one:first() end
   wait_coalesced(t, gate, 4)
   state.go = 2
-  local function rest(one)
-    local answer = one:head()
-    local text = answer:read_body(10 * t.seconds)
-    t:check(not answer.cut, "a proper end")
-    return #text
+  local body = first:read().body
+  t:match(body, "one.*two.*three.*DONE")
+  for _, one in ipairs(late) do
+    t:equal(one:read().body, body)
+    t:check(not one.answer.cut, "a proper end")
   end
-  local bytes = rest(first)
-  for _, one in ipairs(late) do t:equal(rest(one), bytes) end
   t:equal(#state.up.requests, 1)
   -- It is no cache: what comes after the end asks anew.
   t:equal(t:text(t:chat_stream(gate, "r")), "onetwothree")
@@ -96,9 +95,9 @@ for _, case in ipairs { { "before the answer", 0 }, { "while the stream runs", 1
     local others = many(t, gate, 5, { stream = true })
     wait_coalesced(t, gate, 5)
     state.go = case[2]
-    if state.go == 1 then leader:head():piece(5 * t.seconds) end
+    if state.go == 1 then leader:first() end
     leader.conn:reset()
-    t:sleep(0.1)
+    wait_left(t, gate, 5)
     state.go = 2
     local with
     for _, one in ipairs(others) do
@@ -132,10 +131,10 @@ for _, case in ipairs { { "before the answer", 0 }, { "while the stream runs", 1
         local others = many(t, gate, 5, { stream = true })
         wait_coalesced(t, gate, 5)
         state.go = case[2]
-        if state.go == 1 then for _, one in ipairs(others) do one:head():piece(5 * t.seconds) end end
+        if state.go == 1 then for _, one in ipairs(others) do one:first() end end
         leader.conn:reset()
         for i = 1, 4 do others[i].conn:close() end
-        t:sleep(0.1)
+        wait_left(t, gate, 1)
         local left = t:now()
         others[5].conn:reset()
         t:check(state.x:wait_closed(15), "the provider sees the close")
@@ -152,9 +151,9 @@ end
 flow.case("the leader's provider fails: one follower asks again, for all", { threads = true }, function(t)
   local state
   state = gated(t, { before = function(x)
-    if x.number > 1 then return end
+    if x.number > 1 then return false end
     t:until_true(20 * t.seconds, function() return state.fail end)
-    x:reply(500, answers.openai_error "broken")
+    return x:reply(500, answers.openai_error "broken")
   end })
   local up = state.up
   local config = config_of(t, up)

@@ -6,6 +6,7 @@ local bill = require "bill"
 local flow = require "flow"
 local http = require "http"
 local json = require "cjson"
+local shared = require "many"
 local talk = require "talk"
 
 local function metric(gate, line)
@@ -19,25 +20,29 @@ local function start(t, dialect, options)
   options = options or {}
   local sim = bill.start(t)
   local gate = t:gateway {
-    providers = { up = sim:provider(t, dialect, options.path, options.provider) },
-    routes = { r = { targets = { "up/model-a" }, disconnect = options.disconnect or { drain = "10s" },
-      coalesce = options.coalesce } },
-    prices = bill.prices "up/model-a", health = options.health, limits = options.limits, drain = options.drain,
+    providers = { up = sim:provider(t, dialect) },
+    routes = { r = { targets = { "up/model-a" }, disconnect = options.disconnect or { drain = "10s" } } },
+    prices = bill.prices "up/model-a", drain = options.drain,
   }
   return gate, sim
-end
-
--- Asks, waits until `seen` says so, and leaves.
-local function leave(t, gate, client, stream, words, seen)
-  local conn = t:client(gate)
-  conn:send(talk.request(client, "r", "Say something. [[simulate " .. words .. "]]", stream, flow.client_key))
-  seen(conn)
-  conn:reset()
 end
 
 local function first_bytes(conn)
   http.read_head(conn, 10)
   conn:read(1, 10)
+end
+
+-- Asks, and leaves with the first bytes of the answer; with `sim`, when that provider has the request.
+local function leave(t, gate, client, stream, words, sim)
+  local before = sim and sim:asked()
+  local conn = t:client(gate)
+  conn:send(talk.request(client, "r", "Say something. [[simulate " .. words .. "]]", stream, flow.client_key))
+  if sim then
+    t:until_true(10 * t.seconds, function() return sim:asked() > before end, "the provider has the request")
+  else
+    first_bytes(conn)
+  end
+  conn:reset()
 end
 
 local function gone(t, record)
@@ -46,21 +51,15 @@ local function gone(t, record)
   t:equal(#record.attempts, 1, "attempts")
 end
 
-local function sim_has_it(t, sim)
-  return function()
-    t:until_true(10 * t.seconds, function() return sim:open() == 1 end, "the provider has the request")
-  end
-end
-
 for _, dialect in ipairs(talk.dialects) do
   flow.case("drain: usage is exact when the client leaves within an answer: " .. dialect, { seconds = 90 }, function(t)
     local gate, sim = start(t, dialect)
     local other = dialect == "openai.chat" and "anthropic.messages" or "openai.chat"
     local list = {}
     for _, client in ipairs { dialect, other } do
-      list[#list + 1] = { client, true, "chunks=8 chunk_ms=25", first_bytes }
-      list[#list + 1] = { client, true, "ttft_ms=200 chunks=4", sim_has_it(t, sim) }
-      list[#list + 1] = { client, false, "latency_ms=200 answer_bytes=3000", sim_has_it(t, sim) }
+      list[#list + 1] = { client, true, "chunks=8 chunk_ms=25" }
+      list[#list + 1] = { client, true, "ttft_ms=200 chunks=4", sim }
+      list[#list + 1] = { client, false, "latency_ms=200 answer_bytes=3000", sim }
     end
     local asked, tries = 0, 0
     for _, one in ipairs(list) do
@@ -86,7 +85,7 @@ end
 
 flow.case("drain: after its time the attempt is cancelled, and what came is counted", { threads = true }, function(t)
   local gate, sim = start(t, "openai.chat", { disconnect = { drain = "200ms" } })
-  leave(t, gate, "openai.chat", true, "chunks=6 stall=middle", first_bytes)
+  leave(t, gate, "openai.chat", true, "chunks=6 stall=middle")
   local record, billed = gate:traces(1, 10 * t.seconds)[1], sim:records(1, 10 * t.seconds)[1]
   gone(t, record)
   t:equal(record.attempts[1].class, "client_gone")
@@ -97,16 +96,36 @@ flow.case("drain: after its time the attempt is cancelled, and what came is coun
 end)
 
 flow.case("drain: a provider that breaks off without a client is not held against anybody", function(t)
-  local gate, sim = start(t, "openai.chat", { health = { eject_after = 1, eject = "60s" } })
-  for i, words in ipairs { "chunks=6 chunk_ms=600 reset=middle",
-    "chunks=6 chunk_ms=600 error_event=middle", "latency_ms=2000 status=500" } do
-    leave(t, gate, "openai.chat", i < 3, words, i < 3 and first_bytes or sim_has_it(t, sim))
-    local record = gate:traces(i, 10 * t.seconds)[i]
+  local left
+  local up = t:upstream { script = function(x)
+    local events = answers.openai_stream { "one" }
+    if x.number < 3 then
+      x:start_stream()
+      for i = 1, 2 do x:chunk(events[i]) end
+    end
+    t:until_true(20 * t.seconds, function() return left end)
+    if x.number == 1 then return x.conn:reset() end
+    if x.number == 3 then return x:reply(500, answers.openai_error "broken") end
+    x:chunk('data: {"error":{"message":"broken","type":"server_error"}}\n\n')
+    x:end_stream()
+  end }
+  local gate = t:gateway { providers = { up = t:provider(up) }, health = { eject_after = 1, eject = "60s" },
+    routes = { r = { targets = { "up/model-a" }, disconnect = { drain = "20s" } } } }
+  for i, status in ipairs { 200, 200, 500 } do
+    left = false
+    local conn = t:client(gate)
+    conn:send(t:chat_text("r", { stream = i < 3 }))
+    t:until_true(5, function() return #up.requests == i end, "the provider has the request")
+    if i < 3 then first_bytes(conn) end
+    conn:reset()
+    shared.wait_left(t, gate, 0)
+    left = true
+    local record = gate:traces(i)[i]
     gone(t, record)
     t:equal(record.attempts[1].class, "client_gone")
+    t:equal(record.attempts[1].status, status, "read on")
   end
   t:equal(metric(gate, 'moongate_target_ejected{provider="up",model="model-a"}'), 0, "ejected")
-  t:equal(sim:records(3, 5)[3].status, 500)
 end)
 
 flow.case("a client that leaves before anything was sent is no attempt's business", function(t)
@@ -161,33 +180,29 @@ flow.case("a client that leaves after the last byte was served", function(t)
 end)
 
 flow.case("coalesced: the last of those who read an answer leaves, and it is read on", function(t)
-  local gate, sim = start(t, "openai.chat", { coalesce = true })
-  local conns = {}
-  for i = 1, 3 do
-    conns[i] = t:client(gate)
-    conns[i]:send(talk.request("openai.chat", "r", "[[simulate chunks=10 chunk_ms=300]]", true, flow.client_key))
-    first_bytes(conns[i])
+  local state = shared.gated(t)
+  local config = shared.config_of(t, state.up)
+  config.routes.r.disconnect = { drain = "20s" }
+  local gate = t:gateway(config)
+  local list = shared.many(t, gate, 3, { stream = true })
+  state.go = 1
+  for _, one in ipairs(list) do one:first() end
+  for i, one in ipairs(list) do
+    one.conn:reset()
+    shared.wait_left(t, gate, 3 - i)
   end
-  for i = 1, 3 do
-    conns[i]:reset()
-    t:sleep(0.03)
-  end
-  local records, billed = gate:traces(3, 10 * t.seconds), sim:records(1, 10 * t.seconds)
+  state.go = 2
+  local records = gate:traces(3, 10 * t.seconds)
   t:equal(#records, 3, "trace records")
-  t:equal(#billed, 1, "calls")
-  t:equal(billed[1]["end"], "finished", "the provider's view")
-  local cost = 0
-  for _, record in ipairs(records) do
-    t:equal(record.outcome, "client_gone", "outcome")
-    cost = cost + record.cost_pico_usd
-  end
-  t:equal(cost, bill.due(billed[1]), "cost, and what was billed")
+  t:equal(#state.up.requests, 1, "calls")
+  for _, record in ipairs(records) do t:equal(record.outcome, "client_gone", "outcome") end
+  t:equal(shared.total_cost(records), 25000000, "what the provider told at its end")
 end)
 
 flow.case("SIGTERM: what is read on without a client ends with the drain limit", { threads = true }, function(t)
   local gate, sim = start(t, "openai.chat", { disconnect = { drain = "60s" }, drain = "300ms" })
-  leave(t, gate, "openai.chat", true, "chunks=6 stall=middle", first_bytes)
-  t:until_true(5 * t.seconds, function() return metric(gate, "moongate_client_connections") == 0 end)
+  leave(t, gate, "openai.chat", true, "chunks=6 stall=middle")
+  shared.wait_left(t, gate, 0)
   t:equal(#gate:traces(1, 0), 0, "records while it is read on")
   gate.expect_exit = true
   gate.process:signal "TERM"
@@ -199,8 +214,8 @@ end)
 
 flow.case("a second SIGTERM does not wait for what is read on", function(t)
   local gate = start(t, "openai.chat", { disconnect = { drain = "60s" } })
-  leave(t, gate, "openai.chat", true, "chunks=6 stall=middle", first_bytes)
-  t:until_true(5 * t.seconds, function() return metric(gate, "moongate_client_connections") == 0 end)
+  leave(t, gate, "openai.chat", true, "chunks=6 stall=middle")
+  shared.wait_left(t, gate, 0)
   gate.expect_exit = true
   gate.process:signal "TERM"
   t:until_true(5 * t.seconds, function() return gate.process:errors():find("draining", 1, true) end)
@@ -213,7 +228,7 @@ flow.case("drain holds no memory: a client that does not read, then leaves", { a
   function(t)
   local gate, sim = start(t, "openai.chat")
   local words = "answer_bytes=24000000 chunks=12000"
-  leave(t, gate, "openai.chat", true, words, first_bytes)
+  leave(t, gate, "openai.chat", true, words)
   local before, most = gate.process:resident_kib(), 0
   t:until_true(30, function()
     most = math.max(most, gate.process:resident_kib())
@@ -257,7 +272,7 @@ local function leaderless(t, options)
   t:until_true(10 * t.seconds, function() return metric(gate, "moongate_coalesced_total") == 2 end, "two followers")
   if options.reads then first_bytes(leader) end
   leader:reset()
-  t:until_true(10 * t.seconds, function() return metric(gate, "moongate_client_connections") == 2 end, "it has left")
+  shared.wait_left(t, gate, 2)
   left = true
   local texts = {}
   for i, conn in ipairs(others) do

@@ -24,7 +24,7 @@ flow.case("SIGTERM: running requests finish, new connections are refused, exit 0
   t:check(answer:event(), "first event")
   gate.expect_exit = true
   gate.process:signal "TERM"
-  t:check(idle:wait_closed(5 * t.seconds), "an idle connection closes")
+  t:check(idle:wait_closed(20 * t.seconds), "an idle connection closes")
   t:until_true(5 * t.seconds, function()
     local late = net.connect(gate.port)
     if not late then return true end
@@ -75,6 +75,9 @@ flow.case("drain bounds the wait: a stream gets a terminal error", function(t)
   local events = answer:read_events(10)
   t:check(#events > 0 and events[#events].data:find('"error"', 1, true), "terminal error")
   t:equal(gate.process:wait(30), 0)
+  local record = t:trace(gate)
+  t:equal(record.outcome, "failed")
+  t:equal(record.attempts[1].class, "draining")
 end)
 
 flow.case("a second SIGTERM ends it at once", function(t)

@@ -116,6 +116,14 @@ provoke.expectation_failed = raw(function(_, path) return post:format(path)
   .. "expect: the-worst\r\ncontent-length: 2\r\n\r\n{}" end)
 provoke.transfer_coding_unknown = raw(function(_, path) return post:format(path)
   .. "transfer-encoding: gzip\r\n\r\n" end)
+provoke.response_not_found = function(t)
+  local gate = t:gateway { providers = { up = t:provider(t:upstream { dialect = "anthropic.messages" }) } }
+  local conn = t:client(gate)
+  conn:send(http.request_text { method = "GET", target = "/v1/responses/resp_nobodys",
+    headers = { "authorization: Bearer " .. flow.client_key } })
+  return t:check(http.read_response(conn), "an answer")
+end
+provoke.not_a_proxy = raw(function() return "CONNECT api.example:443 HTTP/1.1\r\nhost: api.example:443\r\n\r\n" end)
 provoke.http_version_unsupported = raw(function(_, path) return (post:format(path):gsub("HTTP/1.1", "HTTP/1.7"))
   .. "\r\n" end)
 provoke.endpoint_not_found = function(t, gate, dialect)
@@ -182,7 +190,8 @@ provoke.tls_timeout = slow_provider("tls", function(t) return "https://127.0.0.1
 provoke.upload_timeout = slow_provider("upload", function(t) return "http://127.0.0.1:" .. t:deaf_port() end)
 
 -- Codes that only one API has an endpoint for, or that take long.
-local only = { bad_form = "openai.chat", too_few_tokens = "openai.chat" }
+local only = { bad_form = "openai.chat", too_few_tokens = "openai.chat", not_a_proxy = "openai.chat",
+  response_not_found = "openai.chat" }
 
 -- On a gateway of its own, whose only place is taken.
 local function crowded(limits)

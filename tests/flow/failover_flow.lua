@@ -92,7 +92,7 @@ local function fail_over(name, failure, first, second, streamed)
       local bad = t:upstream { dialect = first, script = failure.script }
       local good = t:upstream { dialect = second, script = "from the second" }
       -- Only a stream has a first token; a whole answer has its clock for the whole attempt.
-      local timeouts = { connect = "1s", first_token = failure.timeout and "400ms" or "10s", between_tokens = "10s",
+      local timeouts = { connect = "10s", first_token = failure.timeout and "400ms" or "10s", between_tokens = "10s",
         total = failure.timeout and not streamed and "400ms" or "30s" }
       local gate = t:gateway {
         providers = { bad = t:provider(bad, { timeouts = timeouts }), good = t:provider(good) },
@@ -208,7 +208,7 @@ local function cut_case(name, cut, client, provider)
     end }
     local spare = t:upstream {}
     local gate = t:gateway {
-      providers = { bad = t:provider(bad, { timeouts = { connect = "1s", first_token = "10s", between_tokens = "500ms",
+      providers = { bad = t:provider(bad, { timeouts = { connect = "10s", first_token = "10s", between_tokens = "500ms",
         total = "30s" } }),
         spare = t:provider(spare) },
       routes = { r = { targets = { "bad/m", "spare/m" } } },

@@ -148,33 +148,45 @@ flow.case("limits are answered with their status, in the dialect of the path", f
     refused(505, dialect, "POST " .. path .. " HTTP/1.2\r\nhost: a\r\ncontent-length: 0\r\n\r\n")
   end
   refused(404, "openai.chat", http.request_text { target = "/v1/nothing", headers = { auth }, body = "{}" })
+  -- As clients write that take the gateway for their proxy.
+  for target, status in pairs { ["CONNECT api.example:443"] = 501, ["GET http://api.example/page"] = 404 } do
+    local answer = refused(status, "openai.chat", target .. " HTTP/1.1\r\nhost: " .. target:match "[%w.]+example[:%d]*"
+      .. "\r\n\r\n")
+    t:match(json.decode(answer.body).error.message, "no proxy.*base URL", target)
+  end
   t:equal(#up.requests, 0, "upstream requests")
 end)
 
 flow.case("slow heads and bodies end at an absolute deadline with 408", function(t)
-  local gate = t:simple { config = { limits = { head_time = "700ms", body_time = "900ms" } } }
-  local function slow(first, rest, low)
-    local conn = t:client(gate)
-    local from = t:now()
-    conn:send(first)
-    local answer
+  local gate = t:simple { config = { limits = { head_time = "1s", body_time = "1s" } } }
+  local function slow(first, rest)
+    local from, conn, answer
+    repeat -- a connection on which nothing comes in time is closed without a word
+      if conn then conn:close() end
+      from = t:now()
+      conn = t:client(gate)
+      conn:send(first)
+    until t:now() - from < 0.5
+    local sent = 0
     t:spawn(function()
       for i = 1, #rest do
         if conn.gone or answer or not conn:send(rest:sub(i, i)) then return end
+        sent = i
         t:sleep(0.1)
       end
     end)
-    answer = http.read_response(conn)
-    t:check(answer, "an answer")
+    local why
+    answer, why = http.read_response(conn)
+    t:check(answer, "an answer: " .. tostring(why))
     t:equal(answer.status, 408, "status")
-    local took = t:now() - from
-    t:check(took > low and took < 8, ("deadline, it took %.2f s"):format(took)) -- it drips for 10 s
+    t:check(t:now() - from > 0.5, "no deadline before its time")
+    t:check(sent < #rest, "the deadline does not wait for the last byte")
     t:check(conn:wait_closed(15), "the connection closes")
     conn:close()
   end
-  slow("POST /v1/chat/completions HTTP/1.1\r\n", ("x-a: b\r\n"):rep(20), 0.5)
+  slow("POST /v1/chat/completions HTTP/1.1\r\n", ("x-a: b\r\n"):rep(20))
   slow("POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nauthorization: Bearer "
-    .. flow.client_key .. "\r\ncontent-length: 500\r\n\r\n", ("{"):rep(100), 0.6)
+    .. flow.client_key .. "\r\ncontent-length: 500\r\n\r\n", ("{"):rep(100))
 end)
 
 flow.case("keep-alive, pipelined and split requests are all answered in order", function(t)
@@ -223,13 +235,13 @@ flow.case("Expect: 100-continue gets its interim answer before the body", functi
   local text = t:chat_text("r", { headers = { "expect: 100-continue" } })
   local head_end = select(2, text:find("\r\n\r\n", 1, true))
   conn:send(text:sub(1, head_end))
-  local interim = t:check(http.read_head(conn, 5), "interim answer")
+  local interim = t:check(http.read_head(conn), "interim answer")
   t:equal(interim.status, 100)
   conn:send(text:sub(head_end + 1))
   t:equal(http.read_response(conn).status, 200)
   local refused = t:client(gate)
   refused:send(t:chat_text("r", { headers = { "expect: 100-continue" }, key = "wrong" }):match "^.-\r\n\r\n")
-  t:equal(http.read_response(refused, 5).status, 401, "a refusal comes instead of 100")
+  t:equal(http.read_response(refused).status, 401, "a refusal comes instead of 100")
 end)
 
 flow.case("OPTIONS and HEAD are answered without a body and without a provider", function(t)
@@ -237,14 +249,14 @@ flow.case("OPTIONS and HEAD are answered without a body and without a provider",
   local auth = { "authorization: Bearer " .. flow.client_key }
   local conn = t:client(gate)
   conn:send(http.request_text { method = "OPTIONS", target = "/v1/chat/completions", headers = auth })
-  local options = t:check(http.read_response(conn, 5), "answer to OPTIONS")
+  local options = t:check(http.read_response(conn), "answer to OPTIONS")
   t:check(options.status == 200 or options.status == 204, "status of OPTIONS is " .. options.status)
   t:match(options.headers.allow, "POST", "Allow")
   conn:send(http.request_text { method = "HEAD", target = "/v1/models", headers = auth })
-  local head = t:check(http.read_response(conn, 5, true), "answer to HEAD")
+  local head = t:check(http.read_response(conn, nil, true), "answer to HEAD")
   t:equal(head.status, 200)
   conn:send(http.request_text { method = "GET", target = "/v1/models", headers = auth })
-  local get = t:check(http.read_response(conn, 5), "answer to GET behind HEAD")
+  local get = t:check(http.read_response(conn), "answer to GET behind HEAD")
   t:equal(head.headers["content-length"], get.headers["content-length"], "content-length of HEAD")
   t:equal(#up.requests, 0)
 end)
@@ -255,8 +267,8 @@ flow.case("HTTP/1.0 clients get a close-delimited or counted answer", function(t
   local body = '{"model":"r","stream":true,"messages":[{"role":"user","content":"x"}]}'
   conn:send("POST /v1/chat/completions HTTP/1.0\r\nauthorization: Bearer " .. flow.client_key
     .. "\r\ncontent-type: application/json\r\ncontent-length: " .. #body .. "\r\n\r\n" .. body)
-  local answer = t:check(http.read_head(conn, 5), "answer")
+  local answer = t:check(http.read_head(conn), "answer")
   t:equal(answer.headers["transfer-encoding"], nil, "transfer-encoding")
-  answer.dialect, answer.events = "openai.chat", answer:read_events(5)
+  answer.dialect, answer.events = "openai.chat", answer:read_events()
   t:equal(t:text(answer), "hello")
 end)

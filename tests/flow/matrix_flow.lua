@@ -44,17 +44,27 @@ local faults = {
   { "cached_tokens=3", good = true },
 }
 
+-- The route `r` has short clocks, for what ends by them alone; everything else takes `patient`, on however slow a
+-- machine.
 local function start(t, dialect)
   local sim = bill.start(t)
-  local timeouts = { connect = "2s", first_token = "400ms", between_tokens = "400ms", between_bytes = "400ms",
+  local timeouts = { connect = "20s", first_token = "400ms", between_tokens = "400ms", between_bytes = "400ms",
     total = "900ms" }
   local gate = t:gateway {
-    providers = { up = sim:provider(t, dialect, nil, { timeouts = timeouts }) },
+    providers = { up = sim:provider(t, dialect, nil, { timeouts = timeouts }), patient = sim:provider(t, dialect) },
     health = { eject = "0s", key_bench = "0s" },
-    routes = { r = { targets = { "up/model-a" } } },
-    prices = bill.prices "up/model-a",
+    routes = { r = { targets = { "up/model-a" } }, patient = { targets = { "patient/model-a" } } },
+    prices = bill.prices("up/model-a", "patient/model-a"),
   }
   return gate, sim
+end
+
+local function must_be_complete(one) return one.fault.good or (not one.stream and one.fault.good_whole) end
+
+local function route_of(one)
+  if must_be_complete(one) then return "patient" end
+  local words = one.fault[1]
+  return (words:find "stall=" or words:find "ms=4000" or words:find "drip_ms=500") and "r" or "patient"
 end
 
 -- Asks; returns what is wrong, or nil and how it ended.
@@ -69,7 +79,7 @@ local function ask(t, gate, one)
     end
   end
   local text = ("Say something. nonce=%d. [[simulate %s]]"):format(one.nonce, one.fault[1])
-  assert(conn:send(talk.request(one.client, "r", text, one.stream, flow.client_key)))
+  assert(conn:send(talk.request(one.client, route_of(one), text, one.stream, flow.client_key)))
   local answer, why = http.read_response(conn, 20 * t.seconds)
   conn:close()
   if not answer then return "no answer: " .. tostring(why) end
@@ -77,8 +87,9 @@ local function ask(t, gate, one)
   one.attempts = tonumber(answer.headers["x-moongate-attempts"] or "0")
   local verdict, wrong = talk.judge(one.client, one.stream, answer)
   if not verdict then return wrong end
-  local good = one.fault.good or (not one.stream and one.fault.good_whole)
-  if good and verdict ~= "complete" then return "an error where none was provoked: " .. answer.body:sub(1, 300) end
+  if must_be_complete(one) and verdict ~= "complete" then
+    return "an error where none was provoked: " .. answer.body:sub(1, 300)
+  end
   one.verdict = verdict
 end
 
@@ -164,7 +175,7 @@ for _, dialect in ipairs(talk.dialects) do
     io.write(figures)
     t:check(#wrong == 0, #wrong .. " wrong:\n" .. table.concat(wrong, "\n"))
     t:equal(sums.told.traced, sums.told.billed, "the sum of what was told")
-    t:check(sums.told.count > 25 and sums.estimated.count > 50 and sums.unknown.count > 8,
+    t:check(sums.told.count > 25 and sums.estimated.count > 40 and sums.unknown.count > 8,
       "enough of each: " .. figures)
   end)
 end

@@ -36,6 +36,21 @@ flow.case("metrics are clean for promtool, count what happened and name no secre
   t:check(gate:metrics():find "moongate_requests_total", "metrics stay across a reload")
 end)
 
+flow.case("open client connections are counted as they come and go", function(t)
+  local gate = t:simple()
+  local function open() return tonumber(gate:metrics():match "\nmoongate_client_connections (%d+)") end
+  local conns = {}
+  for i = 1, 3 do
+    conns[i] = t:client(gate)
+    t:chat(gate, "r", { conn = conns[i] })
+    t:equal(open(), i, "of clients that have an answer")
+  end
+  for i = 1, 3 do
+    conns[i]:close()
+    t:until_true(5 * t.seconds, function() return open() == 3 - i end, "who has left is not counted")
+  end
+end)
+
 flow.case("livez and readyz answer without a token and say no version", function(t)
   local gate = t:simple()
   for _, path in ipairs { "/livez", "/readyz" } do

@@ -17,7 +17,7 @@ local function held(t, options)
     state.most = math.max(state.most, state.running)
     state.order[#state.order + 1] = asked.messages[1].content
     local number = #state.order
-    t:until_true(30, function() return number <= state.free or x:wait_closed(0) end)
+    t:until_true(120, function() return number <= state.free or x:wait_closed(0) end)
     state.running = state.running - 1
     x:serve(options.text or "served")
   end }
@@ -40,6 +40,12 @@ local function key(name, more)
   return entry, entry.key.value
 end
 
+-- Who waits in this queue is there for as long as the case takes, however slow the machine.
+local function patient(limits)
+  limits.queue_time = "120s"
+  return limits
+end
+
 local function metric(gate, line)
   return tonumber(gate:metrics():match("\n" .. line:gsub("%p", "%%%0") .. " (%d+)"))
 end
@@ -51,8 +57,8 @@ end
 flow.case("limits.in_flight: the third waits, holds no provider connection, and is served", { threads = true },
   function(t)
   local provider = held(t)
-  local gate = t:gateway { workers = 2, limits = { in_flight = 2 }, providers = { up = t:provider(provider.up) },
-    routes = { r = { targets = { "up/m" } } } }
+  local gate = t:gateway { workers = 2, limits = patient { in_flight = 2 },
+    providers = { up = t:provider(provider.up) }, routes = { r = { targets = { "up/m" } } } }
   local read = {}
   for i = 1, 4 do read[i] = ask(t, gate, "n" .. i) end
   waiting(t, gate, 2)
@@ -74,8 +80,8 @@ end)
 for _, dialect in ipairs { "openai.chat", "anthropic.messages" } do
   flow.case("a full queue: 503 at once in the client's dialect, " .. dialect, function(t)
     local provider = held(t)
-    local gate = t:gateway { limits = { in_flight = 1, queue = 1 }, providers = { up = t:provider(provider.up) },
-      routes = { r = { targets = { "up/m" } } } }
+    local gate = t:gateway { limits = patient { in_flight = 1, queue = 1 },
+      providers = { up = t:provider(provider.up) }, routes = { r = { targets = { "up/m" } } } }
     local first = ask(t, gate, "one")
     t:until_true(5, function() return #provider.order == 1 end)
     local second = ask(t, gate, "two")
@@ -112,7 +118,9 @@ flow.case("limits.queue_time: 504 with a code of its own, and no provider was ca
     routes = { r = { targets = { "up/m" } }, quick = { targets = { "up/m" }, queue_time = "50ms" } } }
   local first = ask(t, gate, "one")
   t:until_true(5, function() return #provider.order == 1 end)
+  local from = t:now()
   local late = t:chat(gate, "r")
+  t:check(t:now() - from >= 0.2, "it has waited")
   t:equal(late.status, 504)
   t:equal(t:envelope(late), "queue_timeout")
   t:match(late.body, "within 200 ms %(queue_time%)")
@@ -120,34 +128,34 @@ flow.case("limits.queue_time: 504 with a code of its own, and no provider was ca
   t:equal(metric(gate, 'moongate_shed_total{reason="queue_timeout"}'), 1)
   local record = t:trace(gate, late.headers["x-request-id"])
   t:equal(#record.attempts, 0)
-  t:check(record.queue_ms >= 200, "queue_ms")
+  t:check(record.queue_ms > 20, "queue_ms") -- its clock began with the turn in which it came, which may be older
   t:match(t:chat(gate, "quick").body, "within 50 ms", "a route's own")
   provider.free = 1
   t:equal(first().status, 200)
 end)
 
 flow.case("Retry-After comes from what was measured", { alone = true, only = "release" }, function(t)
-  local up = t:upstream { script = function(x)
-    if x:json().messages[1].content == "slow" then t:sleep(1.3) end
-    x:serve "served"
-  end }
+  local provider = held(t)
   local gate = t:gateway { limits = { in_flight = 1, queue = 0, queue_time = "60s" },
-    providers = { up = t:provider(up) }, routes = { r = { targets = { "up/m" } } } }
+    providers = { up = t:provider(provider.up) }, routes = { r = { targets = { "up/m" } } } }
   local slow = ask(t, gate, "slow")
-  t:until_true(5, function() return #up.requests == 1 end, "it has the place")
+  t:until_true(5, function() return #provider.order == 1 end, "it has the place")
   t:equal(t:chat(gate, "r").headers["retry-after"], "60", "nothing is measured yet: the queue's own time")
+  t:sleep(1.3)
+  provider.free = 1
   t:equal(slow().status, 200)
   local took_s = gate:traces(2)[2].latency_ms / 1000 -- the refused one's record comes before
   slow = ask(t, gate, "slow")
-  t:until_true(5, function() return #up.requests == 2 end, "it has the place")
+  t:until_true(5, function() return #provider.order == 2 end, "it has the place")
   local told = tonumber(t:chat(gate, "r").headers["retry-after"])
   t:check(told >= 2 and told <= math.ceil(took_s) + 1, ("one took %.2f s, told %d"):format(took_s, told))
+  provider.free = 2
   t:equal(slow().status, 200)
 end)
 
 flow.case("a client that leaves the queue is gone from it at once", function(t)
   local provider = held(t)
-  local gate = t:gateway { limits = { in_flight = 1 }, providers = { up = t:provider(provider.up) },
+  local gate = t:gateway { limits = patient { in_flight = 1 }, providers = { up = t:provider(provider.up) },
     routes = { r = { targets = { "up/m" } } } }
   local first = ask(t, gate, "one")
   t:until_true(5, function() return #provider.order == 1 end)
@@ -168,7 +176,8 @@ end)
 flow.case("providers.X.max_in_flight: the next target takes what is too much, then the queue", function(t)
   local small, large = held(t, { text = "small" }), held(t, { text = "large" })
   local gate = t:gateway { providers = { small = t:provider(small.up, { max_in_flight = 1 }),
-    large = t:provider(large.up, { max_in_flight = 2 }) }, routes = { r = { targets = { "small/m", "large/m" } } } }
+    large = t:provider(large.up, { max_in_flight = 2 }) }, limits = patient {},
+    routes = { r = { targets = { "small/m", "large/m" } } } }
   local read = {}
   for i = 1, 5 do
     read[i] = ask(t, gate, "n" .. i)
@@ -190,7 +199,7 @@ flow.case("teams.X.max_in_flight bounds that team only", function(t)
   local provider = held(t)
   local a, a_key = key("a", { team = "busy" })
   local b, b_key = key("b", { team = "other" })
-  local gate = t:gateway { teams = { busy = { max_in_flight = 1 }, other = {} }, keys = { a, b },
+  local gate = t:gateway { teams = { busy = { max_in_flight = 1 }, other = {} }, keys = { a, b }, limits = patient {},
     providers = { up = t:provider(provider.up) }, routes = { r = { targets = { "up/m" } } } }
   local read = { ask(t, gate, "a1", { key = a_key }) }
   t:until_true(5, function() return #provider.order == 1 end)
@@ -234,7 +243,7 @@ end)
 
 flow.case("providers.X.memory: the next target takes what is too much, then the queue", function(t)
   local small, large = held(t, { text = "small" }), held(t, { text = "large" })
-  local gate = t:gateway { limits = { body = "1536KiB", queue = 1 },
+  local gate = t:gateway { limits = patient { body = "1536KiB", queue = 1 },
     providers = { small = t:provider(small.up, { memory = "1536KiB" }),
       large = t:provider(large.up, { memory = "1536KiB" }) },
     routes = { r = { targets = { "small/m", "large/m" } } } }
@@ -282,7 +291,7 @@ flow.case("providers.X.memory: a stream that has begun holds no body, a whole an
   end
   local conn = t:client(gate)
   conn:send(t:chat_text("r", { fields = { stream = true, messages = { { role = "user", content = mib } } } }))
-  assert(conn:read_until("\r\n\r\n", 5 * t.seconds))
+  assert(conn:read_until "\r\n\r\n")
   t:until_true(5, function() return used("provider", "up") == 0 and used("team", "search") == 0 end,
     "the stream's body is gone")
   local read = ask(t, gate, "whole")
@@ -298,7 +307,7 @@ flow.case("within a priority teams take turns; the higher priority goes first", 
   local a, a_key = key("a", { team = "many" })
   local b, b_key = key("b", { team = "few" })
   local c, c_key = key("c", { priority = 9 })
-  local gate = t:gateway { teams = { many = {}, few = {} }, keys = { a, b, c }, limits = { in_flight = 1 },
+  local gate = t:gateway { teams = { many = {}, few = {} }, keys = { a, b, c }, limits = patient { in_flight = 1 },
     providers = { up = t:provider(provider.up) },
     routes = { r = { targets = { "up/m" } }, batch = { targets = { "up/m" }, priority = 1 } } }
   local read = {}
@@ -323,7 +332,7 @@ flow.case("a full queue gives way to a higher priority", function(t)
   local provider = held(t)
   local low, low_key = key("low", { priority = 1 })
   local high, high_key = key("high", { priority = 8 })
-  local gate = t:gateway { keys = { low, high }, limits = { in_flight = 1, queue = 1 },
+  local gate = t:gateway { keys = { low, high }, limits = patient { in_flight = 1, queue = 1 },
     providers = { up = t:provider(provider.up) }, routes = { r = { targets = { "up/m" } } } }
   local first = ask(t, gate, "first", { key = low_key })
   t:until_true(5, function() return #provider.order == 1 end)
@@ -343,7 +352,7 @@ end)
 
 flow.case("a reload that lifts the cap lets the waiting ones in", function(t)
   local provider = held(t)
-  local gate = t:gateway { limits = { in_flight = 1 }, providers = { up = t:provider(provider.up) },
+  local gate = t:gateway { limits = patient { in_flight = 1 }, providers = { up = t:provider(provider.up) },
     routes = { r = { targets = { "up/m" } } } }
   local read = {}
   for i = 1, 3 do read[i] = ask(t, gate, "n" .. i) end
@@ -358,8 +367,8 @@ end)
 
 flow.case("SIGTERM ends who waits with the terminal error, at drain's end", function(t)
   local provider = held(t)
-  local gate = t:gateway { drain = "300ms", limits = { in_flight = 1 }, providers = { up = t:provider(provider.up) },
-    routes = { r = { targets = { "up/m" } } } }
+  local gate = t:gateway { drain = "300ms", limits = patient { in_flight = 1 },
+    providers = { up = t:provider(provider.up) }, routes = { r = { targets = { "up/m" } } } }
   local first = ask(t, gate, "one")
   t:until_true(5, function() return #provider.order == 1 end)
   local second = ask(t, gate, "two")
@@ -474,7 +483,7 @@ flow.case("no descriptors left: accepting rests, does not spin, and goes on when
   local up = t:upstream { script = "served" }
   local wrapper = t.dir .. "/few"
   proc.write_file(wrapper, ("#!/bin/sh\nulimit -n 64\nexec %s \"$@\"\n"):format(proc.quote(gateway.binary)))
-  assert(os.execute("chmod +x " .. proc.quote(wrapper)))
+  t:equal(proc.run(t.dir, "chmod", { "chmod", "+x", wrapper }), 0)
   local gate = t:gateway({ providers = { up = t:provider(up) }, routes = { r = { targets = { "up/m" } } } },
     { binary = wrapper })
   local function ticks()
@@ -507,7 +516,9 @@ flow.case("no descriptors left for a call: it is said so, and no provider is bla
     routes = { r = { targets = { "up/m", "other/m" }, retry = { same_target = 0 } } } }
   local conn = t:client(gate)
   t:until_true(10, function() return #up.requests > 0 end) -- checked once
-  local function limit(soft) assert(os.execute(("prlimit --pid %d --nofile=%d:"):format(gate.process.pid, soft))) end
+  local function limit(soft)
+    t:equal(proc.run(t.dir, "prlimit", { "prlimit", "--pid", gate.process.pid, ("--nofile=%d:"):format(soft) }), 0)
+  end
   conn:send "GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n" -- it is accepted
   http.read_response(conn)
   limit(4)
@@ -520,8 +531,9 @@ flow.case("no descriptors left for a call: it is said so, and no provider is bla
   t:equal(#record.attempts, 2)
   t:sleep(1.2) -- an active check falls into this time
   limit(1000)
-  t:equal(t:text(t:chat(gate, "r", { conn = conn })), "served", "nobody was left out for it")
-  t:equal(#t:trace(gate).skipped, 0)
+  answer = t:chat(gate, "r", { conn = conn })
+  t:equal(t:text(answer), "served", "nobody was left out for it")
+  t:equal(#t:trace(gate, answer.headers["x-request-id"]).skipped, 0)
 end)
 
 flow.case("two workers, many clients, few places: each gets one answer, and every place comes back", { alone = true,

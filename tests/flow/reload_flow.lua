@@ -103,9 +103,10 @@ flow.case("50 reloads under load with 50 long streams: none fails, none is cut",
   end
   local file = t.dir .. "/choose.lua"
   proc.write_file(file, policy:format(1))
-  local gate = t:gateway { workers = 2, providers = { a = t:provider(t:upstream { script = script "one" }),
-    b = t:provider(t:upstream { script = script "two" }) }, routes = { r = { policy = file, targets = { "a/m",
-    "b/m" } } } }
+  local patience = { timeouts = { total = "1h" } } -- the streams last for as long as the reloads take
+  local gate = t:gateway { workers = 2, providers = { a = t:provider(t:upstream { script = script "one" }, patience),
+    b = t:provider(t:upstream { script = script "two" }, patience) }, routes = { r = { policy = file, targets = {
+    "a/m", "b/m" } } } }
   local streams = {}
   for i = 1, 50 do
     local conn = t:client(gate)
@@ -188,15 +189,18 @@ end)
 
 flow.case("--dev watches the files", function(t)
   local gate, file = two(t, { arguments = { "--dev" } })
+  local function put(text) -- whole at once: half of it, or nothing, would be another broken file
+    proc.write_file(file .. ".new", text)
+    assert(os.rename(file .. ".new", file))
+  end
   t:equal(t:text(t:chat(gate, "r")), "one")
   proc.write_file(file, policy:format(2))
   t:until_true(5 * t.seconds, function() return t:text(t:chat(gate, "r")) == "two" end,
     "the new policy without being told")
-  proc.write_file(file .. ".new", policy:format(1))
-  os.rename(file .. ".new", file)
+  put(policy:format(1))
   t:until_true(5 * t.seconds, function() return t:text(t:chat(gate, "r")) == "one" end,
     "a file put in its place by rename")
-  proc.write_file(file, "return {")
+  put "return {"
   t:until_true(5 * t.seconds, function() return gate.process:errors():find "choose%.lua:1" end, "a broken file is told")
   t:sleep(1.2)
   local _, times = gate.process:errors():gsub("choose%.lua:1", "")

@@ -134,12 +134,19 @@ flow.case("retry: x-should-retry: false is believed", function(t)
   t:equal(#up.requests, 1)
 end)
 
+-- Until the gateway has read the refusal, and waits.
+local function wait_begun(t, gate, up, model)
+  t:until_true(5, function() return #up.requests == 1 end, "the first attempt")
+  t:until_true(5, function()
+    return metric(gate, ('moongate_target_in_flight{provider="up",model="%s"}'):format(model)) == 0
+  end, "the wait")
+end
+
 flow.case("retry: a client that leaves during a wait ends the request, and nobody is asked again", function(t)
   local gate, up = t:simple { script = status(429, "slow", { "retry-after: 2" }) }
   local conn = t:client(gate)
   conn:send(t:chat_text "r")
-  t:until_true(5, function() return #up.requests == 1 end, "the first attempt")
-  t:sleep(0.1)
+  wait_begun(t, gate, up, "model-a")
   conn:close()
   local record = t:trace(gate)
   t:equal(record.outcome, "client_gone")
@@ -155,7 +162,7 @@ flow.case("retry: a shutdown ends waits", function(t)
     routes = { r = { targets = { "up/m" }, retry = { max = "100s" }, timeouts = { total = "100s" } } } }
   local conn = t:client(gate)
   conn:send(t:chat_text "r")
-  t:until_true(5, function() return #up.requests == 1 end, "the first attempt")
+  wait_begun(t, gate, up, "m")
   gate.expect_exit = true
   gate.process:signal "TERM"
   local answer = t:check(http.read_response(conn, 30), "an answer before the wait is over")

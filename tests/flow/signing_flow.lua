@@ -218,7 +218,7 @@ flow.case("a service account's token is fetched once for all, with an assertion 
   for i = 1, 8 do
     tasks[i] = t:spawn(function() t:equal(t:text(t:chat(gate, "vertex/gemini-2.5-flash")), "signed") end)
   end
-  for _, task in ipairs(tasks) do task:join(20) end
+  for _, task in ipairs(tasks) do t:check(task:join(20 * t.seconds), "an answer") end
   t:equal(t:text(t:chat(gate, "vertex/gemini-2.5-flash")), "signed")
   t:equal(#oauth.requests, 1, "exchanges")
   t:equal(#up.requests, 9, "requests")
@@ -317,6 +317,6 @@ flow.case("active checks of a provider are signed, too", function(t)
   t:equal(request.first, "GET /models?x=1 HTTP/1.1", "request line")
   t:match(request.headers.authorization, "^AWS4%-HMAC%-SHA256 Credential=" .. access_key .. "/")
   t:until_true(5, function()
-    return gate:metrics():find('moongate_provider_checks_total{provider="aws",result="passed"} 1', 1, true)
+    return gate:metrics():find 'moongate_provider_checks_total{provider="aws",result="passed"} [1-9]'
   end)
 end)

@@ -370,7 +370,7 @@ local answers = {
     .. '"prompt_tokens_details":{"cached_tokens":3,'
     .. '"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":2}},"service_tier":"default",'
     .. '"system_fingerprint":%s}', { "stop", "length", "content_filter", "", "unheard_of" } },
-  { "/responses$", "openai.responses", ',"x":1',
+  { "/responses$", "openai.responses", ',"x":{}',
     '{"id":"resp_9","object":"response","created_at":1700000000,"status":"%3$s","error":null,"incomplete_details":'
     .. '{"reason":"max_output_tokens"},"model":"m-9","output":[{"type":"message","id":"msg_9",'
     .. '"status":"completed","role":'
@@ -378,7 +378,7 @@ local answers = {
     .. '{"effort":null,"summary":null},"usage":{"input_tokens":19,"input_tokens_details":{"cached_tokens":3},'
     .. '"output_tokens":10,"output_tokens_details":{"reasoning_tokens":2},"total_tokens":29},"service_tier":"default"}',
     { "completed", "incomplete" } },
-  { "/messages$", "anthropic.messages", ',"x":1',
+  { "/messages$", "anthropic.messages", ',"x":{}',
     '{"id":"msg_9","type":"message","role":"assistant","model":"m-9","content":[{"type":"text",'
     .. '"text":%s%s}],"stop_reason":'
     .. '"%s","stop_sequence":null,"usage":{"input_tokens":12,"cache_creation_input_tokens":4,'
@@ -386,19 +386,19 @@ local answers = {
     .. '"cache_creation":{"ephemeral_5m_input_tokens":4,"ephemeral_1h_input_tokens":0},'
     .. '"output_tokens":10,"service_tier":'
     .. '"standard"}}', { "end_turn", "max_tokens", "refusal", "stop_sequence", "pause_turn" } },
-  { ":generateContent$", "gemini", ',"x":1',
+  { ":generateContent$", "gemini", ',"x":{}',
     '{"candidates":[{"content":{"parts":[{"text":%s%s}],"role":"model"},"finishReason":"%s",'
     .. '"index":0,"avgLogprobs":-0.1}],'
     .. '"usageMetadata":{"promptTokenCount":19,"candidatesTokenCount":8,"totalTokenCount":29,"thoughtsTokenCount":2,'
     .. '"promptTokensDetails":[{"modality":"TEXT","tokenCount":19}]},"modelVersion":"m-9","responseId":"r9"}',
     { "STOP", "MAX_TOKENS", "SAFETY", "OTHER" } },
-  { "/v2/chat$", "cohere.chat", ',"x":1',
+  { "/v2/chat$", "cohere.chat", ',"x":{}',
     '{"id":"c9","finish_reason":"%3$s","message":{"role":"assistant","content":[{"type":"text",'
     .. '"text":%1$s%2$s}]},"usage":'
     .. '{"billed_units":{"input_tokens":9,"output_tokens":8},"tokens":{"input_tokens":19,"output_tokens":10},'
     .. '"cached_tokens":3}}', { "COMPLETE", "MAX_TOKENS", "STOP_SEQUENCE" } },
-  { "/converse$", "bedrock.converse", ',"x":1',
-    '{"metrics":{"latencyMs":5},"output":{"message":{"content":[{"text":%s}],"role":"assistant"%s}},"stopReason":"%s",'
+  { "/converse$", "bedrock.converse", ',"x":{}',
+    '{"metrics":{"latencyMs":5},"output":{"message":{"content":[{"text":%s%s}],"role":"assistant"}},"stopReason":"%s",'
     .. '"usage":{"inputTokens":12,"outputTokens":10,"totalTokens":22,"cacheReadInputTokens":3,'
     .. '"cacheWriteInputTokens":4}}',
     { "end_turn", "max_tokens", "stop_sequence", "guardrail_intervened" } },
@@ -450,12 +450,12 @@ end
 
 for number, client in ipairs(talk.dialects) do
   flow.case("texts of " .. client .. " clients pass without Lua as they do with it", function(t)
-    math.randomseed(number)
     local answer
     local gate, up = start(t, function(row) return answer(row) end)
     local conn = t:client(gate)
     for i, provider in ipairs(talk.dialects) do
       for round = 1, provider == client and 0 or 40 do
+        math.randomseed(number, i * 1000 + round) -- whatever cases beside this one have drawn meanwhile
         local plain, whole = bodies(client, "r" .. i)
         local said = text()
         local finish, fingerprint = math.random(100), maybe(0.5) and "null" or '"fp_1"'
@@ -479,3 +479,30 @@ for number, client in ipairs(talk.dialects) do
     end
   end)
 end
+
+-- An answer of one text with a field more: C reads it where that says nothing, Lua where it is to be listed.
+flow.case("texts: what an answer has that nobody knows is listed", function(t)
+  local new
+  local gate = start(t, function(row)
+    return (fill(row[4], '"hi"', "", row[5][1], "null"):gsub("^{", function() return "{" .. new end))
+  end)
+  local conn = t:client(gate)
+  for _, client in ipairs { "openai.chat", "anthropic.messages" } do
+    for i, provider in ipairs(talk.dialects) do
+      local got, body = {}, (bodies(client, "r" .. i))
+      for n, more in ipairs { "", '"brand_new":{},', '"brand_new":{"a":1},' } do
+        new = more
+        got[n] = provider ~= client and ask(t, conn, client, "r" .. i, body)
+      end
+      if provider ~= client then
+        local what = provider .. " to " .. client
+        for n = 1, 3 do
+          t:equal(got[n].status, 200, what)
+          t:equal((got[n].headers["x-moongate-lossy"] or ""):find("brand_new", 1, true) ~= nil, n == 3, what)
+        end
+        t:equal(masked(got[2].body), masked(got[1].body), what)
+        t:equal(masked(got[3].body), masked(got[1].body), what)
+      end
+    end
+  end
+end)

@@ -9,7 +9,6 @@ local names = { "request_id", "architecture", "route", "provider_chosen", "model
 
 flow.case("the record's names and meanings", function(t)
   local gate = t:simple { config = { workers = 2 } }
-  local started = os.time()
   for _, dialect in ipairs { "openai.chat", "anthropic.messages" } do
     for _, ask in ipairs { t.chat, t.chat_stream } do
       local answer = ask(t, gate, "r", { dialect = dialect })
@@ -31,7 +30,6 @@ flow.case("the record's names and meanings", function(t)
       t:check(type(record.cost_usd) == "number" and record.cost_usd >= 0)
     end
   end
-  t:check(os.time() - started < 60)
   t:equal(#gate:traces(4), 4, "records")
 end)
 
@@ -68,7 +66,7 @@ flow.case("request ids are unique and in every answer", function(t)
       end
     end)
   end
-  for _, task in ipairs(tasks) do t:check(task:join(30), "client done") end
+  for _, task in ipairs(tasks) do t:check(task:join(30 * t.seconds), "client done") end
   t:equal(#gate:traces(200), 200, "records")
 end)
 

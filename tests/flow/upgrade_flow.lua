@@ -8,10 +8,16 @@ local loop = require "loop"
 local net = require "net"
 local proc = require "proc"
 
+-- In a process of its own, so that other cases go on meanwhile.
+local function shell(t, command)
+  local status, output, errors = proc.run(t.dir, "shell", { "sh", "-c", command }, nil, 60 * t.seconds)
+  t:equal(status, 0, command .. ": " .. output .. errors)
+end
+
 -- A gateway whose binary is a file of this case, so that it can be replaced.
 local function own_binary(t, config)
   local binary = t.dir .. "/moongate"
-  assert(os.execute(("cp %s %s"):format(proc.quote(gateway.binary), proc.quote(binary))))
+  shell(t, ("cp %s %s"):format(proc.quote(gateway.binary), proc.quote(binary)))
   local root = os.getenv "MOONGATE_ROOT"
   local environment = { MOONGATE_ROOT = root and root ~= "" and root or flow.root }
   local gate = t:gateway(config, { environment = environment, binary = binary })
@@ -34,14 +40,16 @@ local function successor(t, gate)
   return pid
 end
 
--- Requests, one after the other on each of a few connections, as SDKs do: what is told to close is opened anew.
+-- Requests, one after the other on each of a few connections, as SDKs do: what is told to close is opened anew, and
+-- what this process has left idle for almost as long as a drain leaves idle connections open (a second).
 local function load(t, gate, clients)
   local state = { done = 0, failed = {}, running = clients, stop = false }
   for i = 1, clients do
     t:spawn(function()
-      local conn
+      local conn, used
       while not state.stop do
         local ok, fault = pcall(function()
+          if conn and loop.now() - used > 0.5 then conn:close() end
           if not conn or conn.gone then
             conn = assert(net.connect(gate.port))
             t:keep(conn)
@@ -49,6 +57,7 @@ local function load(t, gate, clients)
           local ask = i % 3 == 0 and t.chat_stream or t.chat
           local answer = ask(t, gate, "r", { conn = conn })
           t:equal(t:text(answer), "served")
+          used = loop.now()
           if (answer.headers.connection or ""):lower() == "close" then
             conn:close()
             conn = nil
@@ -92,8 +101,8 @@ flow.case("SIGUSR2: the new binary takes over under load, nothing is refused, st
   local answer = http.read_head(stream)
   t:check(answer:event(), "first event")
   local state = load(t, gate, 8)
-  t:sleep(0.3)
-  assert(os.execute(("cp %s %s.new && mv %s.new %s"):format(proc.quote(gateway.binary), binary, binary, binary)))
+  t:until_true(20, function() return state.done > 100 end, "load")
+  shell(t, ("cp %s %s.new && mv %s.new %s"):format(proc.quote(gateway.binary), binary, binary, binary))
   gate.expect_exit = true
   gate.process:signal "USR2"
   local pid = successor(t, gate)
@@ -105,7 +114,8 @@ flow.case("SIGUSR2: the new binary takes over under load, nothing is refused, st
   answer.dialect, answer.events = "openai.chat", answer:read_events(10)
   t:equal(t:text(answer), "to the end", "the stream that began in the old process")
   t:equal(gate.process:wait(10 * t.seconds), 0, "exit status of the old one")
-  t:sleep(0.3)
+  before = state.done
+  t:until_true(20, function() return state.done > before + 100 end, "requests after its end")
   state.finish()
   t:equal(table.concat(state.failed, "\n"), "", "failed requests of " .. state.done)
   t:check(alive(pid), "the new one serves")
@@ -125,7 +135,7 @@ flow.case("a new binary that does not start leaves the old one serving", { threa
   local gate, binary = own_binary(t, { providers = { up = t:provider(up) }, routes = { r = { targets = { "up/m" } } } })
   os.remove(binary)
   proc.write_file(binary, "#!/bin/sh\nexit 3\n")
-  assert(os.execute("chmod +x " .. binary))
+  shell(t, "chmod +x " .. proc.quote(binary))
   local answer = gate:admin("POST", "/upgrade")
   t:equal(answer.status, 500)
   t:match(json.decode(answer.body).error, "status 3")
@@ -135,7 +145,7 @@ flow.case("a new binary that does not start leaves the old one serving", { threa
   t:equal(answer.status, 500)
   t:equal(t:text(t:chat(gate, "r")), "served")
   -- A config that is broken by now, too.
-  assert(os.execute(("cp %s %s"):format(proc.quote(gateway.binary), binary)))
+  shell(t, ("cp %s %s"):format(proc.quote(gateway.binary), proc.quote(binary)))
   local good = proc.read_file(gate.file)
   proc.write_file(gate.file, "return { listen = 5 }\n")
   t:equal(gate:admin("POST", "/upgrade").status, 500)
@@ -154,10 +164,13 @@ flow.case("drain_delay: not ready at once, accepting and saying close until it i
   gate.expect_exit = true
   gate.process:signal "TERM"
   t:until_true(1 * t.seconds, function() return gate:admin("GET", "/readyz").status == 503 end, "not ready")
-  idle:send(t:chat_text("r"))
-  local answer = http.read_response(idle)
-  t:equal(answer.status, 200, "on the connection that was there")
-  t:equal(answer.headers.connection, "close")
+  local answer
+  t:until_true(2, function() -- the worker is told in its turn
+    idle:send(t:chat_text("r"))
+    answer = http.read_response(idle)
+    t:equal(answer.status, 200, "on the connection that was there")
+    return answer.headers.connection == "close"
+  end, "the connection's end is told")
   answer = t:chat(gate, "r")
   t:equal(answer.status, 200, "on a new connection")
   t:equal(answer.headers.connection, "close")
@@ -178,7 +191,11 @@ flow.case("an idle connection may still send a request when the drain has begun"
   t:until_true(5, function() return #up.requests == 2 end, "the provider has it")
   gate.expect_exit = true
   gate.process:signal "TERM"
-  t:until_true(2 * t.seconds, function() return gate.process:errors():find("draining", 1, true) end)
+  t:until_true(2 * t.seconds, function() -- its worker has been told, in its turn
+    local conn = net.connect(gate.port)
+    if conn then conn:close() end
+    return not conn
+  end, "nobody listens any more")
   idle:send(t:chat_text("r"))
   local answer = http.read_response(idle)
   t:equal(answer.status, 200)
@@ -190,28 +207,49 @@ end)
 
 -- ---- systemd ------------------------------------------------------------------------------------------------
 
--- A gateway started as systemd does it: its sockets came with it, and what it tells comes to `notes`. names: of the
--- sockets, "clients:admin".
+-- A gateway started as systemd does it: its sockets came with it, and what it tells comes to `notes`, which are read
+-- all the time: the kernel holds ten. names: of the sockets, "clients:admin". options.busy: as many are there already,
+-- and nobody reads until the gateway has begun.
 local function activated(t, names, options)
   local activate = t.dir .. "/activate"
-  assert(os.execute(("cc -o %s %s/tests/flow/lib/activate.c"):format(proc.quote(activate), proc.quote(flow.root))))
-  local path = ("/tmp/moongate-note-%d-%s.sock"):format(math.random(1 << 30), t.dir:match "(%d+)%-%w+$" or "")
+  shell(t, ("cc -o %s %s/tests/flow/lib/activate.c"):format(proc.quote(activate), proc.quote(flow.root)))
+  local place = os.tmpname() -- short enough for a socket's name, and nobody else's
+  local path = place .. ".sock"
   local notes = { text = "" }
   notes.socket = require "socket.unix".dgram()
   assert(notes.socket:bind(path))
   notes.socket:settimeout(0)
   t:keep { close = function()
+    notes.closed = true
     notes.socket:close()
     os.remove(path)
+    os.remove(place)
   end }
   function notes.have(pattern)
     for part in function() return notes.socket:receive() end do notes.text = notes.text .. part end
     return notes.text:match(pattern)
   end
+  local other = options.busy and require "socket.unix".dgram()
+  if other then
+    other:settimeout(0)
+    assert(other:connect(path))
+    repeat until not other:send "X_OF_ANOTHER_SERVICE=1\n"
+    other:close()
+  end
+  t:spawn(function()
+    if other then
+      loop.until_true(loop.patience, function() return (proc.read_file(t.dir .. "/gateway.out") or ""):find "ready" end)
+      loop.sleep(0.2)
+    end
+    while not notes.closed do
+      notes.have ""
+      loop.sleep(0.02)
+    end
+  end)
   local wrapper = t.dir .. "/run-activated"
   proc.write_file(wrapper, ("#!/bin/sh\nexec %s %s %s %s \"$@\"\n"):format(proc.quote(activate),
     proc.quote(t.dir .. "/ports"), names, proc.quote(gateway.binary)))
-  assert(os.execute("chmod +x " .. proc.quote(wrapper)))
+  shell(t, "chmod +x " .. proc.quote(wrapper))
   local up = t:upstream { script = options.script or "served" }
   local environment = { NOTIFY_SOCKET = path, WATCHDOG_USEC = options.watchdog_usec }
   local config = { workers = options.workers, providers = { up = t:provider(up) },
@@ -236,6 +274,12 @@ flow.case("systemd: sockets that came with the process are served, one shared by
   gate.process:signal "TERM"
   t:equal(gate.process:wait(10 * t.seconds), 0)
   t:check(notes.have "STOPPING=1", "STOPPING=1 is told")
+end)
+
+flow.case("systemd: a service manager that is busy hears all the same that it is ready", function(t)
+  local gate, notes = activated(t, "clients", { busy = true })
+  t:until_true(5, function() return notes.have "READY=1\nMAINPID=" end, "READY=1 is told")
+  t:equal(t:text(t:chat(gate, "r")), "served")
 end)
 
 flow.case("systemd: more sockets than workers: each is served", function(t)

@@ -87,7 +87,7 @@ for _, dialect in ipairs(talk.dialects) do
       for k, stream in ipairs { true, false } do
         local conn = ask(t, gate, dialect, words, stream)
         if i == 1 and k == 1 then
-          t:until_true(10 * t.seconds, function() return sim:open() == 1 end, "the provider has the request")
+          t:until_true(10 * t.seconds, function() return sim:asked() == 1 end, "the provider has the request")
           conn:reset()
         else
           http.read_response(conn, 20 * t.seconds)

@@ -59,7 +59,7 @@ end
 local simulator, upstream
 local function start_simulator()
   simulator = proc.start(dir, "simulate", { binary, "simulate", "--listen", "127.0.0.1:0", "--quiet", "--keep", "0" })
-  upstream = loop.until_true(10, function() return simulator:output():match "127%.0%.0%.1:(%d+)" end)
+  upstream = loop.until_true(30, function() return simulator:output():match "127%.0%.0%.1:(%d+)" end)
   -- A connection a request, so that dialling is hit too.
   local base_url = "http://127.0.0.1:" .. upstream .. "/s/header=%22connection:%20close%22/v1"
   proc.write_file(dir .. "/moongate.lua", ([[return { listen = "127.0.0.1:0", admin = { listen = "127.0.0.1:0" },
@@ -74,7 +74,7 @@ end
 local function start_gateway()
   local gate = proc.start(dir, "gateway", { binary, "run", "--config", dir .. "/moongate.lua" },
     { LD_PRELOAD = library, FAULTS_PAGE = page })
-  local port = loop.until_true(10, function()
+  local port = loop.until_true(30, function()
     if gate:status() then return "ended" end
     return gate:output():match "ready on [^%s]-:(%d+)"
   end)
@@ -117,7 +117,7 @@ local function oom_start(until_time, sticky)
     local gate, port = start_gateway()
     local hits = hits_and_calls()
     arm("memory", "ENOMEM", 0)
-    local status = port and gate:stop(5) or gate:status()
+    local status = port and gate:stop(30) or gate:status()
     local good = port and (status == 0 or status == 71) or not port and not by_signal(status) and status ~= 0
     if not good then last = ("N = %d: status %s: %s"):format(n, tostring(status), gate:errors():sub(1, 300)) end
     report(good, "start without memory, " .. (last or ""))
@@ -151,7 +151,7 @@ local function oom_phase(name, until_time, sticky)
     if hits == 0 then break end
     n = following(n, fine)
   end
-  if gate and not gate:status() then report(gate:stop(5) == 0, name .. ": exit status after SIGTERM") end
+  if gate and not gate:status() then report(gate:stop(30) == 0, name .. ": exit status after SIGTERM") end
   print(("oom, %s, %s: up to allocation %d: %d tries, %d ended with 71"):format(name, sticky and "sticky" or "once", n,
     tried, ended))
 end
@@ -186,7 +186,7 @@ local function io_call(name, fault, until_time)
       if hits == 0 then break end
     end
   end
-  if not gate:status() then report(gate:stop(5) == 0, name .. ": exit status after SIGTERM") end
+  if not gate:status() then report(gate:stop(30) == 0, name .. ": exit status after SIGTERM") end
   return tried, hit_times
 end
 
@@ -206,12 +206,12 @@ local function no_spinning()
   loop.sleep(1)
   local ticks = cpu_ticks(gate.pid) - before
   arm("accept4", "EMFILE", 0)
-  report(ticks < 5, ("EMFILE in accept: %d of 100 ticks of CPU in a second"):format(ticks))
+  report(ticks < 25, ("EMFILE in accept: %d of 100 ticks of CPU in a second"):format(ticks))
   local verdict, why = ask(port, false)
   report(verdict == "complete", "after EMFILE: " .. tostring(verdict or why))
   print(("io, accept4 EMFILE sticky: %d of 100 ticks of CPU in a second"):format(ticks))
   conn:close()
-  report(gate:stop(5) == 0, "exit status after SIGTERM")
+  report(gate:stop(30) == 0, "exit status after SIGTERM")
 end
 
 local function main()

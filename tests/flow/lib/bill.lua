@@ -21,8 +21,8 @@ function M.start(t)
   local sim = setmetatable({ file = t.dir .. "/" .. name .. ".billed.jsonl" }, Sim)
   sim.process = proc.start(t.dir, name, { require "gateway".binary, "simulate", "--listen", "127.0.0.1:0",
     "--record", sim.file, "--quiet" })
-  sim.port = t:until_true(20 * t.seconds, function() return sim.process:output():match "127%.0%.0%.1:(%d+)" end)
   t:keep { close = function() sim.process:stop(5) end }
+  sim.port = t:until_true(20 * t.seconds, function() return sim.process:output():match "127%.0%.0%.1:(%d+)" end)
   return sim
 end
 
@@ -44,19 +44,19 @@ function M.prices(...)
   return prices
 end
 
--- How many requests it is busy with.
-function Sim:open()
+-- How many requests have reached it.
+function Sim:asked()
   local conn = assert(net.connect(self.port))
   conn:send(http.request_text { method = "GET", target = "/simulate/stats", headers = {} })
   local answer = http.read_response(conn, 10)
   conn:close()
-  return json.decode(answer.body).open
+  return json.decode(answer.body).requests
 end
 
 -- What it has recorded, in the order in which it was asked. Waits for `count` records.
 function Sim:records(count, seconds)
   local list
-  loop.until_true(seconds or 5, function()
+  loop.until_true(math.max(seconds or 0, loop.patience), function()
     list = {}
     for line in (proc.read_file(self.file) or ""):gmatch "([^\n]+)\n" do list[#list + 1] = json.decode(line) end
     return #list >= count
@@ -90,6 +90,40 @@ function M.has_all(traces, calls)
     end
   end
   return true
+end
+
+-- Joins the attempts of these traces with the requests that providers of the case (upstream.lua) have read, call by
+-- call. Returns what is wrong, or nil. Their counts need not be the same: who leaves at once leaves an attempt that was
+-- begun and given up before anything of it went out. No provider knows of it, and it costs nothing.
+function M.unmatched(traces, ...)
+  local ups, attempts, seen = { ... }, {}, {}
+  for _, trace in ipairs(traces) do
+    for _, attempt in ipairs(trace.attempts) do attempts[M.call_id(trace, attempt)] = attempt end
+  end
+  loop.until_true(loop.patience, function() -- what was sent may not have been read yet
+    seen = {}
+    for _, up in ipairs(ups) do
+      for _, request in ipairs(up.requests) do
+        local id = request:header_value "x-client-request-id" or "without an id"
+        seen[id] = (seen[id] or 0) + 1
+      end
+    end
+    for id, attempt in pairs(attempts) do
+      if attempt.send_ms ~= json.null and not seen[id] then return false end
+    end
+    return true
+  end)
+  for id, count in pairs(seen) do
+    local attempt = attempts[id]
+    if not attempt then return "a call that no record tells of: " .. id end
+    if count > (attempt.resent and 2 or 1) then return ("%d calls of one attempt: %s"):format(count, id) end
+  end
+  for id, attempt in pairs(attempts) do
+    if not seen[id] and (attempt.send_ms ~= json.null or attempt.status ~= 0 or attempt.class ~= "client_gone"
+      or attempt.usage_source ~= "none" or attempt.cost_pico_usd ~= 0) then
+      return "an attempt that no provider has seen: " .. id .. ": " .. json.encode(attempt)
+    end
+  end
 end
 
 -- What these records cost, in 10^-12 dollars.

@@ -91,7 +91,7 @@ function T:provider(up, more)
     adapter = anthropic and "anthropic" or "openai",
     base_url = up.url .. "/v1",
     keys = { gateway.env("FLOW_KEY_" .. number, up.key or "sk-canary7Q-provider-" .. number) },
-    timeouts = { connect = "2s", first_token = "20s", between_tokens = "20s", total = "60s" },
+    timeouts = { connect = "20s", tls = "20s", first_token = "20s", between_tokens = "20s", total = "60s" },
   }
   up.key = entry.keys[1].value
   for name, value in pairs(more or {}) do entry[name] = value end

@@ -1,12 +1,15 @@
 -- gateway: the real binary with a config made for one case. Started on ports of the system's choice, stopped at the
 -- case's end, when it must exit clean. Keys in its config are canaries: they must never turn up in what it writes.
 local json = require "cjson"
+local lfs = require "lfs"
 local loop = require "loop"
 local net = require "net"
 local http = require "http"
 local proc = require "proc"
 
 local M = { binary = os.getenv "MOONGATE" or "build/moongate", slow = tonumber(os.getenv "FLOW_SLOW" or "1") }
+
+if M.binary:sub(1, 1) ~= "/" then M.binary = lfs.currentdir() .. "/" .. M.binary end -- cases run it elsewhere, too
 
 M.client_key = "mg-canary7Q-client-0123456789abcdef"
 M.admin_token = "canary7Q-admin-0123456789abcdef"
@@ -44,11 +47,12 @@ function Gateway:write_config(config)
   proc.write_file(self.file, "return " .. lua_text(config, "", self.environment) .. "\n")
 end
 
--- options.config: the config without listen, admin, trace (set here unless present); options.arguments: more for `run`;
--- options.binary: another one than M.binary.
+-- options.config: the config without listen, admin, trace, limits.head_time (set here unless present);
+-- options.arguments: more for `run`; options.binary: another one than M.binary.
 function M.start(dir, options)
-  local gate = setmetatable({ dir = dir, environment = {}, trace_file = dir .. "/traces.jsonl", file = dir
-    .. "/moongate.lua" },
+  local number = (options.name or ""):match "%d*$" -- each of a case has its own files
+  local gate = setmetatable({ dir = dir, environment = {}, trace_file = ("%s/traces%s.jsonl"):format(dir, number),
+    file = ("%s/moongate%s.lua"):format(dir, number), metrics_file = ("%s/metrics%s.txt"):format(dir, number) },
     Gateway)
   for name, value in pairs(options.environment or {}) do gate.environment[name] = value end
   local config = options.config
@@ -56,6 +60,8 @@ function M.start(dir, options)
   config.workers = config.workers or 1
   config.admin = config.admin or { listen = "127.0.0.1:0", token = M.env("FLOW_ADMIN_TOKEN", M.admin_token) }
   config.trace = config.trace or { file = gate.trace_file }
+  config.limits = config.limits or {} -- a client that stands still between two steps is a case of head_time's own
+  config.limits.head_time = config.limits.head_time or "60s"
   if config.keys == nil then
     config.teams = config.teams or { search = {} }
     config.keys = { { name = "flow", team = "search", key = M.env("FLOW_CLIENT_KEY", M.client_key) } }
@@ -90,13 +96,15 @@ end
 
 -- Trace records so far, decoded. Waits for `count` of them, unless `seconds` is 0.
 function Gateway:traces(count, seconds)
-  local function read()
-    local list = {}
-    for line in (proc.read_file(self.trace_file) or ""):gmatch "([^\n]+)\n" do list[#list + 1] = json.decode(line) end
-    return list
+  local text
+  local function is_complete()
+    text = proc.read_file(self.trace_file) or ""
+    return select(2, text:gsub("\n", "")) >= (count or 1)
   end
-  loop.until_true(seconds == 0 and 0 or loop.patience, function() return #read() >= (count or 1) end)
-  return read()
+  if not is_complete() and seconds ~= 0 then loop.until_true(loop.patience, is_complete) end
+  local list = {}
+  for line in text:gmatch "([^\n]+)\n" do list[#list + 1] = json.decode(line) end
+  return list
 end
 
 -- GET or POST on the admin port with its token: the answer.
@@ -113,7 +121,7 @@ end
 
 function Gateway:metrics()
   local text = self:admin("GET", "/metrics").body
-  proc.write_file(self.dir .. "/metrics.txt", text)
+  proc.write_file(self.metrics_file, text)
   return text
 end
 

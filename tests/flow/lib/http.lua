@@ -142,7 +142,7 @@ function M.read_response(conn, seconds, to_head)
   end
 end
 
--- A whole request, on the serving side.
+-- A whole request, on the serving side. nil and why when the connection ends within it: nobody is asked by half of one.
 function M.read_request(conn, seconds)
   local text, why = conn:read_until("\r\n\r\n", seconds or 3600)
   if not text then return nil, why end
@@ -153,6 +153,7 @@ function M.read_request(conn, seconds)
   framing(message)
   if message.headers.expect then conn:send "HTTP/1.1 100 Continue\r\n\r\n" end
   message:read_body(seconds or 3600)
+  if message.cut then return nil, message.cut end
   return message
 end
 

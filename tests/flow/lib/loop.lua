@@ -31,13 +31,9 @@ end
 
 function M.group() return current and current.group end
 
+-- Whether it ended in time.
 function Task:join(timeout)
-  local deadline = timeout and M.now() + timeout
-  while not self.done do
-    if deadline and M.now() > deadline then return false end
-    M.sleep(0.002)
-  end
-  return true
+  return M.until_true(timeout or math.huge, function() return self.done end) or false
 end
 
 function M.sleep(seconds)
@@ -51,17 +47,19 @@ local function wait(list, sock, deadline)
   return coroutine.yield()
 end
 
--- True when ready, false at the deadline (an absolute time, or nil for none).
+-- True when ready, false at the deadline (an absolute time, or nil for none). What has come is seen however late this
+-- process looks: after each deadline it looks once more.
 function M.readable(sock, deadline) return wait(readers, sock, deadline) end
 function M.writable(sock, deadline) return wait(writers, sock, deadline) end
 
 -- Waits until fn() gives something true, and returns it; nil at the deadline.
 function M.until_true(seconds, fn)
-  local deadline = M.now() + seconds
+  local deadline, is_late = M.now() + seconds, false
   while true do
     local value = fn()
     if value then return value end
-    if M.now() > deadline then return nil end
+    if is_late then return nil end
+    is_late = M.now() > deadline -- once more, when the other tasks have seen what is there
     M.sleep(0.003)
   end
 end
@@ -90,15 +88,25 @@ end
 
 local function collect(list, socks, now, limit)
   for sock, w in pairs(list) do
+    socks[#socks + 1] = sock
+    if w.deadline then limit = math.min(limit, w.deadline - now) end
+  end
+  return limit
+end
+
+-- Wakes who waits for what is ready, and whose deadline had come before that was looked at.
+local function wake_all(list, ready, now)
+  for _, sock in ipairs(ready) do
+    local waiting = list[sock]
+    list[sock] = nil
+    if waiting then wake(waiting.task, true) end
+  end
+  for sock, w in pairs(list) do
     if w.deadline and w.deadline <= now then
       list[sock] = nil
       wake(w.task, false)
-    else
-      socks[#socks + 1] = sock
-      if w.deadline then limit = math.min(limit, w.deadline - now) end
     end
   end
-  return limit
 end
 
 -- Runs until `finished()` is true.
@@ -121,16 +129,8 @@ function M.run(finished)
     limit = collect(writers, w, now, limit)
     if #runnable > 0 then limit = 0 end
     local can_read, can_write = socket.select(r, w, math.max(limit, 0))
-    for _, sock in ipairs(can_read) do
-      local waiting = readers[sock]
-      readers[sock] = nil
-      if waiting then wake(waiting.task, true) end
-    end
-    for _, sock in ipairs(can_write) do
-      local waiting = writers[sock]
-      writers[sock] = nil
-      if waiting then wake(waiting.task, true) end
-    end
+    wake_all(readers, can_read, now)
+    wake_all(writers, can_write, now)
   end
 end
 

@@ -21,12 +21,20 @@ function M.wait_coalesced(t, gate, count)
   t:until_true(20 * t.seconds, function() return M.coalesced(gate) == count end, "followers: " .. count)
 end
 
--- A provider that begins its stream when told, and goes on when told.
+-- Waits until the gateway knows that all but `count` of its clients have left.
+function M.wait_left(t, gate, count)
+  t:until_true(20 * t.seconds, function()
+    return gate:metrics():find("\nmoongate_client_connections " .. count .. "\n", 1, true)
+  end, "clients: " .. count)
+end
+
+-- A provider that begins its stream when told, and goes on when told. options.before(x, state): true when it has
+-- answered already.
 function M.gated(t, options)
   local state = { go = 0 }
   state.up = t:upstream { dialect = options and options.dialect, script = function(x)
     state.x = x
-    if options and options.before then options.before(x, state) end
+    if options and options.before and options.before(x, state) then return end
     t:until_true(20 * t.seconds, function() return state.go >= 1 or x.conn.gone end)
     if not x:json().stream then return x:serve "shared" end
     local events = answers.openai_stream { "one", "two", "three" }
@@ -51,9 +59,14 @@ function M.begin(t, gate, options)
       self.answer.dialect = options.dialect or "openai.chat"
       return self.answer
     end,
+    -- Reads the first bytes of its body, as many as come at once.
+    first = function(self)
+      self.begun = t:check(self:head():piece(20 * t.seconds), "the first bytes of an answer")
+    end,
     read = function(self)
       local answer = self:head()
       answer:read_body(20 * t.seconds)
+      answer.body = (self.begun or "") .. answer.body
       return answer
     end,
   }

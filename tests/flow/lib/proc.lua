@@ -71,10 +71,10 @@ end
 -- The exit status, or nil when it has not ended in `seconds`.
 function Process:wait(seconds) return loop.until_true(seconds, function() return self:status() end) end
 
--- SIGTERM, then SIGKILL after `seconds`. The exit status (137 when it had to be killed).
+-- SIGTERM, then SIGKILL after `seconds` (loop.patience). The exit status (137 when it had to be killed).
 function Process:stop(seconds)
   self:signal "TERM"
-  local status = self:wait(seconds or 10)
+  local status = self:wait(seconds or loop.patience)
   if not status then
     self:signal "KILL"
     status = self:wait(5)
@@ -85,7 +85,7 @@ end
 -- Runs argv to its end: exit status, output, errors.
 function M.run(dir, name, argv, environment, seconds)
   local process = M.start(dir, name, argv, environment)
-  local status = process:wait(seconds or 20)
+  local status = process:wait(seconds or 2 * loop.patience)
   if not status then process:signal "KILL" end
   return status, process:output(), process:errors()
 end

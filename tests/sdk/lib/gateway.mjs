@@ -35,7 +35,7 @@ function start(name, argv, ready) {
   child.stderr.on("data", (bytes) => fs.appendFileSync(`${log}.err`, bytes));
   const ended = new Promise((done) => child.on("exit", (code, signal) => done(code ?? signal)));
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`${name} is not ready after 20 s`)), 20000);
+    const timer = setTimeout(() => reject(new Error(`${name} is not ready after 60 s`)), 60000);
     child.on("error", reject);
     ended.then((code) => reject(new Error(`${name} ended with ${code}: ${out}${fs.readFileSync(`${log}.err`)}`)));
     child.stdout.on("data", (bytes) => {

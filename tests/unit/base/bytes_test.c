@@ -42,6 +42,22 @@ static bool to_u64(const char *text, uint64_t *out) {
   return slice_to_u64(slice_text(text), out);
 }
 
+TEST(a_hash_depends_on_every_byte_the_length_and_the_seed) {
+  char text[20] = "abcdefghijklmnopqrs";
+  for (size_t len = 0; len < sizeof text; len++) {
+    struct slice s = slice_of(text, len);
+    uint64_t hash = slice_hash(s, 7);
+    CHECK(hash == slice_hash(s, 7));
+    CHECK(hash != slice_hash(s, 8));
+    for (size_t i = 0; i < len; i++) {
+      text[i] ^= 1;
+      CHECK(hash != slice_hash(s, 7));
+      text[i] ^= 1;
+    }
+  }
+  CHECK(slice_hash(slice_of("\0", 1), 0) != slice_hash(slice_of("\0\0", 2), 0));
+}
+
 TEST(reading_numbers) {
   uint64_t number = 7;
   CHECK(to_u64("0", &number) && number == 0);

@@ -172,6 +172,18 @@ static inline void edge_part(struct edge *e, struct client *c) {
   edge_done(e);
 }
 
+/* A test that begins with the two of edge_meet, as e and c, and is followed by edge_part. */
+#define MEETING(id)                                                                                                    \
+  static void meeting_##id(struct edge *, struct client *);                                                            \
+  TEST(id) {                                                                                                           \
+    struct edge e;                                                                                                     \
+    struct client c;                                                                                                   \
+    edge_meet(&e, &c);                                                                                                 \
+    meeting_##id(&e, &c);                                                                                              \
+    edge_part(&e, &c);                                                                                                 \
+  }                                                                                                                    \
+  static void meeting_##id(struct edge *e __attribute__((unused)), struct client *c)
+
 static inline void client_reset(struct client *c) {
   setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
   client_close(c);
@@ -245,6 +257,13 @@ static inline bool edge_wait(struct edge *e, const char *text) {
     }
     edge_pause();
   }
+}
+
+/* Until the listener has that many connections. */
+static inline bool edge_connections(struct edge *e, unsigned count) {
+  uint64_t give_up_ns = clock_ns() + WAIT_MS * 1000000ull;
+  while (listener_connections(e->listener) != count && clock_ns() < give_up_ns) edge_turn(e), edge_pause();
+  return listener_connections(e->listener) == count;
 }
 
 /* Lets a time pass with the loop turning. */

@@ -190,32 +190,6 @@ static inline void provider_stop(struct provider *v) {
   mem_free(v);
 }
 
-/* A listener whose queue is full: the kernel drops further SYNs. */
-struct deaf {
-  int listener, fillers[4];
-  uint16_t port;
-};
-
-static inline struct deaf deaf_start(void) {
-  struct deaf d = {.listener = socket(AF_INET, SOCK_STREAM, 0)};
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t size = sizeof at;
-  must(bind(d.listener, (struct sockaddr *)&at, sizeof at) == 0 && listen(d.listener, 0) == 0);
-  must(getsockname(d.listener, (struct sockaddr *)&at, &size) == 0);
-  for (int i = 0; i < 4; i++) {
-    d.fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    connect(d.fillers[i], (struct sockaddr *)&at, sizeof at);
-  }
-  usleep(50000);
-  d.port = ntohs(at.sin_port);
-  return d;
-}
-
-static inline void deaf_stop(struct deaf d) {
-  for (int i = 0; i < 4; i++) close(d.fillers[i]);
-  close(d.listener);
-}
-
 /* ---- scripts ---- */
 
 static const char whole_answer[] =

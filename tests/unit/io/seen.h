@@ -5,6 +5,7 @@
 #include <dirent.h>
 
 #include "check.h"
+#include "full_port.h"
 #include "io/upcall.h"
 #include "provider.h"
 
@@ -117,6 +118,10 @@ static inline void loop_for_ms(struct loop *l, uint64_t ms) {
   loop_run(l);
   timer_clear(&enough);
 }
+
+/* Runs until that is so; a check behind it says what was waited for. */
+#define LOOP_UNTIL(l, condition)                                                                                       \
+  for (uint64_t give_up_ns_ = clock_ns() + 60000000000u; !(condition) && clock_ns() < give_up_ns_;) loop_for_ms((l), 1)
 
 static inline struct upstream *upstream_to(struct loop *l, const char *scheme, const char *host, uint16_t port,
                                            struct upstream_config config) {
@@ -246,6 +251,33 @@ static inline void first_pause(struct seen *s, struct slice bytes) {
   (void)bytes;
   upcall_pause(s->call);
   s->at_body = flood_body;
+}
+
+/* A call to serve_flood that pauses at its first bytes: begun, and seen to pause; and its end, all bytes told. */
+static inline void flood_begin(struct seen *s, struct upstream *u) {
+  flood_wrong = flood_pauses = 0;
+  timer_init(&flood_timer, s->loop, flood_resume, s);
+  s->drop_body = true;
+  s->at_body = first_pause;
+  seen_start(s, u, "GET", "/", NULL, 0);
+  LOOP_UNTIL(s->loop, s->bodies > 0);
+}
+
+static inline void flood_end(struct seen *s) {
+  upcall_resume(s->call);
+  loop_until_over(s->loop, 60000);
+  CHECK_INT(s->ends, 1);
+  CHECK_INT(s->body_bytes, FLOOD_BYTES);
+  CHECK_INT(flood_wrong, 0);
+}
+
+/* Bytes without a pattern, for a body; sum: what serve_sum says of it. The caller frees them with mem_free. */
+static inline char *noise_new(size_t len, char sum[32]) {
+  char *bytes = mem_alloc(len);
+  uint32_t seed = 7;
+  for (size_t i = 0; i < len; i++) bytes[i] = (char)((seed = seed * 1664525 + 1013904223) >> 24);
+  snprintf(sum, 32, "%llx", (unsigned long long)sum_of(bytes, len));
+  return bytes;
 }
 
 /* libcurl's and OpenSSL's own set-up comes before any test. */

@@ -4,8 +4,8 @@
 #define POST_HELLO "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
 #define GET_WAIT "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"
 
-/* A client that sends text, waits for `seen` in the log, perhaps gets an answer begun, and then leaves: the service
- * must hear of it without any timer. */
+/* A client that sends text, waits for `seen` in the log, perhaps gets an answer begun, and then leaves. No timer of the
+ * server's would end it in this way. */
 static void leave_after(const char *text, const char *seen, bool start, bool reset) {
   struct edge e;
   struct client c;
@@ -19,9 +19,7 @@ static void leave_after(const char *text, const char *seen, bool start, bool res
   }
   if (reset) client_reset(&c);
   else client_close(&c);
-  edge_turn(&e);
-  edge_turn(&e);
-  CHECK(bytes_have(&e.log, "closed gone\n"));
+  CHECK(edge_wait(&e, "closed gone\n"));
   CHECK_INT(bytes_count(&e.log, "closed"), 1);
   CHECK_INT(listener_connections(e.listener), 0);
   edge_done(&e);
@@ -51,11 +49,10 @@ TEST(leaving_before_a_request_is_silent) {
   struct client c;
   edge_meet(&e, &c);
   client_say(&c, "POST /wait HTTP/1.1\r\nHo");
+  CHECK(edge_connections(&e, 1));
   edge_pass_ms(&e, 5);
-  CHECK_INT(listener_connections(e.listener), 1);
   client_close(&c);
-  edge_pass_ms(&e, 5);
-  CHECK_INT(listener_connections(e.listener), 0);
+  CHECK(edge_connections(&e, 0));
   CHECK_INT(e.log.len, 0);
   edge_done(&e);
 }
@@ -85,17 +82,13 @@ TEST(leaving_is_noticed_behind_unread_bytes) {
 }
 
 /* The loop must sleep while a client's pipelined bytes wait: seen in its processor time. */
-TEST(unread_bytes_do_not_spin) {
-  struct edge e;
-  struct client c;
+MEETING(unread_bytes_do_not_spin) {
   char *bytes = mem_zero(100000);
-  edge_meet(&e, &c);
-  client_say(&c, GET_WAIT);
-  client_send(&c, bytes, 100000);
-  CHECK(edge_wait(&e, "ready"));
-  edge_pass_ms(&e, 10);
-  CHECK(edge_sleep_ms(&e, 300) < 50000000);
-  edge_part(&e, &c);
+  client_say(c, GET_WAIT);
+  client_send(c, bytes, 100000);
+  CHECK(edge_wait(e, "ready"));
+  edge_pass_ms(e, 10);
+  CHECK(edge_sleep_ms(e, 300) < 50000000);
   mem_free(bytes);
 }
 
@@ -163,26 +156,22 @@ TEST(slow_reader_gets_everything_from_a_bounded_queue) {
 }
 
 /* The same as one reply: the body is borrowed only during the call. */
-TEST(large_reply_to_a_slow_reader) {
+MEETING(large_reply_to_a_slow_reader) {
   enum { TOTAL = 20000000 };
-  struct edge e;
-  struct client c;
   char *all = mem_alloc(TOTAL), *copy = mem_alloc(TOTAL);
   for (unsigned i = 0; i < TOTAL; i++) all[i] = copy[i] = (char)('a' + (i / 5 + i % 11) % 26);
-  edge_meet(&e, &c);
-  client_say(&c, GET_WAIT);
-  CHECK(edge_wait(&e, "ready"));
-  exchange_reply(e.x, 200, SLICE(""), (struct iovec[]){{all, 1000}, {all + 1000, TOTAL - 1000}}, 2);
+  client_say(c, GET_WAIT);
+  CHECK(edge_wait(e, "ready"));
+  exchange_reply(e->x, 200, SLICE(""), (struct iovec[]){{all, 1000}, {all + 1000, TOTAL - 1000}}, 2);
   memset(all, '!', TOTAL);
   mem_free(all);
-  while (c.got.len < TOTAL && !c.eof) {
-    client_read(&c, 200000);
-    edge_turn(&e);
+  struct slice body = slice_of(copy, TOTAL);
+  for (uint64_t end_ns = clock_ns() + WAIT_MS * 1000000ull; clock_ns() < end_ns && !c->eof; edge_turn(e)) {
+    if (slice_ends(buf_view(&c->got), body)) break;
+    client_read(c, 200000);
   }
-  CHECK(edge_wait(&e, "closed finished"));
-  client_read(&c, SIZE_MAX);
-  CHECK(slice_ends(buf_view(&c.got), slice_of(copy, TOTAL)));
-  edge_part(&e, &c);
+  CHECK(edge_wait(e, "closed finished"));
+  CHECK(slice_ends(buf_view(&c->got), body));
   mem_free(copy);
 }
 
@@ -229,9 +218,8 @@ static void surprise(const struct service *service, const char *request, const c
   client_say(&c, request);
   CHECK(edge_wait(&e, "closed"));
   edge_pass_ms(&e, 3);
-  client_read(&c, SIZE_MAX);
   CHECK_SLICE(buf_view(&e.log), log);
-  CHECK(bytes_have(&c.got, answer));
+  if (answer[0]) CHECK(client_wait(&c, answer));
   edge_part(&e, &c);
 }
 
@@ -283,8 +271,7 @@ TEST(stopping_finishes_what_runs_and_closes_what_idles) {
   client_close(&idle);
   client_close(&busy);
   client_close(&fresh);
-  edge_pass_ms(&e, 5);
-  CHECK_INT(listener_connections(e.listener), 0);
+  CHECK(edge_connections(&e, 0));
   edge_done(&e);
 }
 
@@ -296,7 +283,10 @@ TEST(closing_ends_every_exchange) {
     client_open(&clients[i], &e);
     client_say(&clients[i], i % 2 ? GET_WAIT : POST_HELLO);
   }
-  edge_pass_ms(&e, 10);
+  for (uint64_t end_ns = clock_ns() + WAIT_MS * 1000000ull; clock_ns() < end_ns; edge_pause()) {
+    if (bytes_count(&e.log, "ready 0") == 2 && bytes_count(&e.log, "closed finished") == 3) break;
+    edge_turn(&e);
+  }
   listener_close(e.listener);
   e.listener = NULL;
   CHECK_INT(bytes_count(&e.log, "closed gone"), 2);

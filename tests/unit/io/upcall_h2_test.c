@@ -66,7 +66,8 @@ static struct front front_start(uint16_t behind, const char *alternative, long u
           "    ssl_certificate %1$s/cert.pem; ssl_certificate_key %1$s/key.pem; client_max_body_size 0;\n"
           "    location / { proxy_pass http://127.0.0.1:%4$u; proxy_http_version 1.1; proxy_buffering off;\n"
           "      proxy_request_buffering off; proxy_set_header Connection \"\"; proxy_redirect off;\n"
-          "      add_header x-way \"$server_protocol $connection\" always; } } }\n",
+          "      add_header x-way \"$server_protocol $connection\" always;\n"
+          "      add_header x-expected \"<$http_expect>\" always; } } }\n",
           f.folder, f.clear, f.tls, behind);
   fclose(file);
   f.pid = fork();
@@ -77,7 +78,7 @@ static struct front front_start(uint16_t behind, const char *alternative, long u
     perror("nginx (package nginx-light)");
     _exit(127);
   }
-  for (int i = 0; i < 300 && !listens(f.tls); i++) usleep(10000);
+  for (int i = 0; i < 3000 && !listens(f.tls); i++) usleep(10000);
   must(listens(f.tls));
   return f;
 }
@@ -208,7 +209,8 @@ TEST(many_calls_at_once_over_http2_and_one_cancelled_hurts_no_other) {
   provider_stop(v);
 }
 
-TIMED(a_large_request_arrives_whole_over_http2) {
+/* And at once: with "Expect: 100-continue", which libcurl adds to a large one, it would wait a second. */
+TEST(a_large_request_arrives_whole_over_http2) {
   enum { BYTES = 3 << 20 };
   struct provider *v = provider_start(serve_sum, NULL, NULL);
   struct front f = good_front(v->port);
@@ -219,14 +221,13 @@ TIMED(a_large_request_arrives_whole_over_http2) {
   struct loop *l = loop_new();
   unsigned running = 0;
   struct upstream *u = upstream_to(l, "https", "localhost", f.tls, over_http2());
-  struct seen s = {.loop = l, .running = &running};
-  uint64_t began_ns = clock_ns();
+  struct seen s = {.loop = l, .running = &running, .wanted = SLICE("x-expected")};
   seen_start(&s, u, "POST", "/", parts, 3);
   loop_until_over(l, 60000);
   char expected[32];
   snprintf(expected, sizeof expected, "%llx", (unsigned long long)sum_of(bytes, BYTES));
   CHECK_SLICE(buf_view(&s.body), expected);
-  CHECK(clock_ns() - began_ns < 900000000u); /* "Expect: 100-continue" would wait a second */
+  CHECK_SLICE(buf_view(&s.kept), "<>");
   seen_done(&s);
   upstream_retire(u);
   loop_free(l);
@@ -241,20 +242,14 @@ TEST(a_pause_holds_back_a_provider_on_http2) {
   struct loop *l = loop_new();
   unsigned running = 0;
   struct upstream *u = upstream_to(l, "http", "localhost", f.clear, over_http2());
-  struct seen s = {.loop = l, .running = &running, .drop_body = true, .at_body = first_pause};
-  flood_wrong = flood_pauses = 0;
-  timer_init(&flood_timer, l, flood_resume, &s);
+  struct seen s = {.loop = l, .running = &running};
   long before_kb = resident_kb();
-  seen_start(&s, u, "GET", "/", NULL, 0);
+  flood_begin(&s, u);
   loop_for_ms(l, 500);
   CHECK_INT(s.bodies, 1);
   CHECK(v->closed_ns < 48 << 20);
   CHECK(resident_kb() - before_kb < 4096);
-  upcall_resume(s.call);
-  loop_until_over(l, 60000);
-  CHECK_INT(s.ends, 1);
-  CHECK_INT(s.body_bytes, FLOOD_BYTES);
-  CHECK_INT(flood_wrong, 0);
+  flood_end(&s);
   upstream_retire(u);
   loop_free(l);
   front_stop(&f);
@@ -282,13 +277,14 @@ TIMED(a_cancel_ends_the_stream_in_every_phase) {
     struct timer soon;
     timer_init(&soon, l, cancel_later, &s);
     if (phase == AT_ONCE) cancel_call(&s);
-    if (phase == WHILE_WAITING || phase == WHILE_STREAMING) timer_set_ms(&soon, 200);
-    if (phase != AT_ONCE) loop_until_over(l, 60000);
-    uint64_t cancelled_ns = clock_ns();
+    if (phase == WHILE_WAITING) LOOP_UNTIL(l, v->requests == 1);
+    if (phase == WHILE_STREAMING) LOOP_UNTIL(l, s.bodies == 1);
+    if (phase == WHILE_WAITING || phase == WHILE_STREAMING) timer_set_ms(&soon, 20);
     if (phase != AT_ONCE) {
+      loop_until_over(l, 60000);
+      /* The loop stands still: nothing but the cancel can have ended it. */
       for (int i = 0; i < 3000 && v->closed_ns == 0; i++) usleep(10000);
       CHECK(v->closed_ns != 0);
-      CHECK(v->closed_ns < cancelled_ns + 250000000u);
     }
     CHECK_INT(s.ends + s.fails, 0);
     CHECK_INT(s.heads, phase >= IN_HEAD);
@@ -346,7 +342,7 @@ TEST(a_front_that_dies_fails_its_calls) {
   struct upstream *u = upstream_to(l, "https", "localhost", f.tls, over_http2());
   struct seen s = {.loop = l, .running = &running};
   seen_start(&s, u, "POST", "/", NULL, 0);
-  loop_for_ms(l, 200);
+  LOOP_UNTIL(l, s.bodies == 1);
   CHECK_SLICE(buf_view(&s.body), "one");
   kill(f.pid, SIGKILL);
   loop_until_over(l, 60000);
@@ -383,17 +379,18 @@ TEST(certificates_that_do_not_hold_are_refused_on_http2) {
 
 TEST(connecting_over_http2_fails_in_its_phase) {
   struct upstream_config config = over_http2();
-  config.connect_ms = 300;
   struct seen s = {0};
   call_at(&s, "https", "127.0.0.1", free_port(), "POST", config);
   CHECK_INT(s.fault.phase, UPCALL_CONNECT);
   CHECK_INT(s.fault.why, UPCALL_REFUSED);
-  struct deaf d = deaf_start();
-  call_at(&s, "https", "127.0.0.1", d.port, "POST", config);
+  struct full_port full = full_port_open();
+  config.connect_ms = 300;
+  call_at(&s, "https", "127.0.0.1", full.port, "POST", config);
   CHECK_INT(s.fault.phase, UPCALL_CONNECT);
   CHECK_INT(s.fault.why, UPCALL_TIMEOUT);
-  deaf_stop(d);
+  full_port_close(&full);
   struct provider *v = provider_start(serve_silence, NULL, NULL);
+  config.connect_ms = 1000; /* the TLS handshake's too; connecting itself takes none of it */
   call_at(&s, "https", "127.0.0.1", v->port, "POST", config);
   CHECK_INT(s.fault.phase, UPCALL_TLS);
   CHECK_INT(s.fault.why, UPCALL_TIMEOUT);

@@ -55,7 +55,6 @@ TIMED(only_so_many_idle_connections_are_kept_and_not_for_ever) {
   struct provider *v = provider_start(serve_whole, NULL, NULL);
   struct upstream_config config = upstream_config_default;
   config.connections_idle = 3;
-  config.idle_ms = 200;
   struct loop *l = loop_new();
   unsigned running = 0, before = open_descriptors();
   struct upstream *u = upstream_to(l, "http", "127.0.0.1", v->port, config);
@@ -70,8 +69,17 @@ TIMED(only_so_many_idle_connections_are_kept_and_not_for_ever) {
     seen_done(&s[i]);
   }
   CHECK_INT(upstream_idle_connections(u), 3);
-  loop_for_ms(l, 700);
+  upstream_retire(u);
+  config.idle_ms = 50;
+  u = upstream_to(l, "http", "127.0.0.1", v->port, config);
+  s[0] = (struct seen){.loop = l, .running = &running};
+  seen_start(&s[0], u, "GET", "/", NULL, 0);
+  loop_until_over(l, 60000);
+  CHECK_INT(s[0].ends, 1);
+  CHECK_INT(upstream_idle_connections(u), 1);
+  LOOP_UNTIL(l, upstream_idle_connections(u) == 0);
   CHECK_INT(upstream_idle_connections(u), 0);
+  seen_done(&s[0]);
   upstream_retire(u);
   loop_free(l);
   provider_stop(v);
@@ -132,7 +140,7 @@ TIMED(an_idle_connection_that_closes_or_speaks_leaves_the_pool) {
       CHECK_INT(s.ends, 1);
       CHECK_INT(s.status, 200);
       CHECK(!s.times.reused);
-      loop_for_ms(l, 300);
+      LOOP_UNTIL(l, upstream_idle_connections(u) == 0);
       CHECK_INT(upstream_idle_connections(u), 0);
       seen_done(&s);
     }

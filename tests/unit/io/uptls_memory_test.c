@@ -81,7 +81,7 @@ TEST(a_stream_that_waits_holds_no_record_buffer) {
   }
   loop_until_over(l, 60000);
   CHECK_INT(told, CALLS);
-  loop_for_ms(l, 50);
+  LOOP_UNTIL(l, records_held == 0);
   CHECK_INT(records_held, 0);
   for (int i = 0; i < CALLS; i++) {
     upcall_cancel(calls[i].call);
