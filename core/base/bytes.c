@@ -25,6 +25,19 @@ int slice_compare(struct slice a, struct slice b) {
   return a.len < b.len ? -1 : a.len > b.len;
 }
 
+uint64_t slice_hash(struct slice s, uint64_t seed) {
+  uint64_t hash = seed ^ s.len * 0x9e3779b97f4a7c15u, word;
+  for (; s.len >= sizeof word; s = slice_from(s, sizeof word)) {
+    memcpy(&word, s.ptr, sizeof word);
+    hash = (hash ^ word) * 0x9fb21c651e98df25u;
+    hash ^= hash >> 32;
+  }
+  word = 0;
+  if (s.len > 0) memcpy(&word, s.ptr, s.len);
+  hash = (hash ^ word) * 0x9fb21c651e98df25u;
+  return hash ^ hash >> 29;
+}
+
 struct slice slice_trim(struct slice s) {
   while (s.len > 0 && (*s.ptr == ' ' || *s.ptr == '\t')) s.ptr++, s.len--;
   while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t')) s.len--;

@@ -53,6 +53,8 @@ static inline bool slice_eq_nocase(struct slice a, struct slice b) {
 }
 int slice_compare(struct slice a, struct slice b); /* byte order, as memcmp */
 struct slice slice_trim(struct slice s);           /* spaces and tabs off both ends */
+/* For tables that compare whole what they find by it. Whoever knows the seed can choose texts that meet. */
+uint64_t slice_hash(struct slice s, uint64_t seed);
 /* Offset of the first `byte` / of the first `part`, or -1. */
 ptrdiff_t slice_find_byte(struct slice s, char byte);
 ptrdiff_t slice_find(struct slice s, struct slice part);

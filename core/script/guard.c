@@ -8,10 +8,9 @@
 #include "base/memory.h"
 
 static enum run_hook hook_named(lua_State *L, const char *name) {
-  for (int hook = 0; hook < RUN_HOOK_COUNT; hook++)
-    if (strcmp(run_hook_name((enum run_hook)hook), name) == 0) return (enum run_hook)hook;
-  luaL_error(L, "lua/gw/api.lua: hook \"%s\" is not known", name);
-  abort();
+  enum run_hook hook = run_hook_named(name);
+  if (hook == RUN_HOOK_COUNT) luaL_error(L, "lua/gw/api.lua: hook \"%s\" is not known", name);
+  return hook;
 }
 
 /* Copies the string member of the table at the top. */

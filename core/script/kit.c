@@ -2,7 +2,6 @@
 #include "script/kit.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -13,7 +12,6 @@
 #include "script/api/api_request.h"
 #include "script/kit_frames.h"
 #include "script/load.h"
-#include "script/run.h"
 #include "script/script.h"
 #include "script/stdlib/sandbox.h"
 
@@ -33,8 +31,7 @@ static char *text_of(const char *text) {
   return mem_text(text, strlen(text));
 }
 
-/* One provider "p" with the adapter, NULL for one without habits; one route "r" to it. */
-static struct config *make_config(struct adapter *a) {
+struct config *kit_config(struct adapter *a, const struct slice *models, uint32_t count) {
   struct config *c = config_new();
   struct provider *p = mem_new(struct provider);
   struct route *r = mem_new(struct route);
@@ -52,9 +49,9 @@ static struct config *make_config(struct adapter *a) {
   c->providers[c->provider_count++] = p;
   r->name = text_of("r");
   r->policy = text_of("builtin");
-  r->target_count = 1;
-  r->targets = mem_alloc(sizeof(struct target *));
-  r->targets[0] = config_add_target(c, p, a->models ? slice_text(a->models[0]) : SLICE("model-1"));
+  r->target_count = count;
+  r->targets = mem_alloc(count * sizeof(struct target *));
+  for (uint32_t i = 0; i < count; i++) r->targets[i] = config_add_target(c, p, models[i]);
   c->routes = mem_alloc(sizeof(struct route *));
   c->routes[c->route_count++] = r;
   return c;
@@ -76,11 +73,11 @@ static int enter_limited(lua_State *L, void *owner) {
   return 1;
 }
 
-static enum run_hook hook_named(lua_State *L, const char *name) {
-  for (int hook = 0; hook < RUN_HOOK_COUNT; hook++)
-    if (strcmp(run_hook_name((enum run_hook)hook), name) == 0) return (enum run_hook)hook;
-  luaL_error(L, "there is no hook '%s'", name);
-  abort();
+enum run_hook kit_check_hook(lua_State *L, int index) {
+  const char *name = luaL_checkstring(L, index);
+  enum run_hook hook = run_hook_named(name);
+  if (hook == RUN_HOOK_COUNT) luaL_error(L, "there is no hook '%s'", name);
+  return hook;
 }
 
 /* Fills in the request that does not exist from the table at index. Its texts are borrowed from the table. */
@@ -101,8 +98,7 @@ static void read_request(lua_State *L, int index, struct request *r) {
   r->asked.stream = lua_toboolean(L, -1);
 }
 
-static int l_kit_run(lua_State *L) {
-  static const struct run_task task = {enter_limited, NULL};
+int kit_push_outcome(lua_State *L, enum run_outcome outcome, const struct run_report *report) {
   static const char *const outcomes[] = {
       [RUN_DONE] = "done",
       [RUN_WAITING] = "waiting",
@@ -110,8 +106,18 @@ static int l_kit_run(lua_State *L) {
       [RUN_KILLED] = "killed",
       [RUN_OUT_OF_MEMORY] = "out of memory",
   };
+  lua_pushstring(L, outcomes[outcome]); /* … outcome */
+  if (outcome == RUN_DONE || outcome == RUN_WAITING) return 1;
+  lua_pushstring(L, report->message); /* … outcome message */
+  lua_pushstring(L, report->file);    /* … outcome message file */
+  lua_pushinteger(L, report->line);   /* … outcome message file line */
+  return 4;
+}
+
+static int l_kit_run(lua_State *L) {
+  static const struct run_task task = {enter_limited, NULL};
   struct script *script = script_of(L);
-  enum run_hook hook = hook_named(L, luaL_checkstring(L, 1));
+  enum run_hook hook = kit_check_hook(L, 1);
   bool has_request = lua_istable(L, 3);
   struct request *request = NULL;
   struct run_report report = {.line = 0};
@@ -137,14 +143,11 @@ static int l_kit_run(lua_State *L) {
     script_request_end(script, request);
     arena_done(&request->arena);
   }
-  lua_pushstring(L, outcomes[outcome]); /* … outcome */
-  if (outcome == RUN_DONE || outcome == RUN_WAITING) return 1;
-  lua_pushstring(L, report.message); /* … outcome message */
-  lua_pushstring(L, report.file);    /* … outcome message file */
-  lua_pushinteger(L, report.line);   /* … outcome message file line */
+  int count = kit_push_outcome(L, outcome, &report); /* … outcome [message file line] */
+  if (count == 1) return 1;
   if (report.is_client_fault) lua_pushstring(L, report.field);
   else lua_pushnil(L); /* … outcome message file line field */
-  return 5;
+  return count + 1;
 }
 
 static int l_kit_class(lua_State *L) {
@@ -267,7 +270,8 @@ static int l_kit_test(lua_State *L) {
 static bool run_program(const char *script_root, struct adapter *a, struct sources *sources, lua_CFunction run,
                         struct program *p, struct err *e) {
   struct load_options options = {.script_root = script_root, .sources = sources, .number = 1, .workers = 1};
-  struct generation *g = load_generation(make_config(a), &options, e);
+  struct slice model = a != NULL && a->models != NULL ? slice_text(a->models[0]) : SLICE("model-1");
+  struct generation *g = load_generation(kit_config(a, &model, 1), &options, e);
   if (g == NULL) return false;
   p->script = g->scripts[0];
   p->script->vm->memory.max_bytes = KIT_MEMORY_BYTES;

@@ -10,6 +10,8 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "gate/config.h"
+#include "script/run.h"
 
 /* The chapter of losses, out of the dialect files: Markdown, or every row as JSON. */
 bool kit_losses(const char *script_root, bool as_json, struct buf *out, struct err *e);
@@ -19,6 +21,17 @@ bool kit_losses(const char *script_root, bool as_json, struct buf *out, struct e
  * "file:line: reason". */
 bool kit_test(const char *script_root, const char *path, struct buf *out, unsigned *passed, unsigned *failed,
               struct err *e);
+
+/* A config with one provider, "p", of that adapter (NULL: one without habits), which is the config's then, and one
+ * route, "r", to these models of it. */
+struct config *kit_config(struct adapter *a, const struct slice *models, uint32_t count);
+
+/* The hook that the argument at `index` names. Throws. */
+enum run_hook kit_check_hook(lua_State *L, int index);
+
+/* Pushes the outcome of a call ("done", "waiting", "failed", "killed", "out of memory") and, where it is one of the
+ * last three, message, file and line. Returns how many values. */
+int kit_push_outcome(lua_State *L, enum run_outcome outcome, const struct run_report *report);
 
 /* Pushes the table of functions that lua/gw/cases.lua uses beside gw; script_of(L) is a script whose config has a
  * route. Throws.

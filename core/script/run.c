@@ -32,6 +32,12 @@ const char *run_hook_name(enum run_hook hook) {
   return hook_names[hook];
 }
 
+enum run_hook run_hook_named(const char *name) {
+  int hook = 0;
+  while (hook < RUN_HOOK_COUNT && strcmp(hook_names[hook], name) != 0) hook++;
+  return (enum run_hook)hook;
+}
+
 /* ---- slots ---- */
 
 static int l_run_new_coroutine(lua_State *L) {

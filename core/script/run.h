@@ -18,7 +18,8 @@
 /* The hooks of script files. RUN_LOAD is the body of a file. Order and names as in lua/gw/api.lua. */
 enum run_hook { RUN_LOAD, RUN_SETUP, RUN_ROUTE, RUN_RETRY, RUN_REQUEST, RUN_RESPONSE, RUN_EVENT, RUN_HOOK_COUNT };
 
-const char *run_hook_name(enum run_hook hook); /* "route" */
+const char *run_hook_name(enum run_hook hook);  /* "route" */
+enum run_hook run_hook_named(const char *name); /* RUN_HOOK_COUNT: there is none */
 
 enum run_outcome {
   RUN_DONE,         /* enter, the hook and leave returned */

@@ -26,45 +26,27 @@ static void read_usage(struct reading *r, struct slice usage) {
   plain = dialect_number(f[INPUT].raw, plain);
   u->cache_read_tokens = dialect_number(f[CACHE_READ].raw, u->cache_read_tokens);
   written = dialect_number(f[CACHE_WRITE].raw, written);
-  u->cache_write_1h_tokens = hour < written ? hour : written;
-  u->cache_write_tokens = written - u->cache_write_1h_tokens;
-  u->input_tokens = plain + u->cache_read_tokens + written;
+  dialect_count_written(u, plain, written, hour);
   u->output_tokens = dialect_number(f[OUTPUT].raw, u->output_tokens);
   u->searches = dialect_number(f[SEARCHES].raw, u->searches);
   uint64_t thought = dialect_number(f[THINKING].raw, u->reasoning_tokens);
   u->reasoning_tokens = thought < u->output_tokens ? thought : u->output_tokens;
-  struct slice tier;
-  if (f[TIER].raw.ptr != NULL && json_plain(f[TIER].raw, &tier)) u->tier = service_tier_named(tier);
+  u->tier = dialect_tier(f[TIER].raw, u->tier);
   u->source = USAGE_PROVIDER;
 }
 
 static enum finish_reason finish_of(struct slice raw) {
-  struct slice text;
-  if (raw.ptr == NULL || !json_plain(raw, &text) || text.len == 0) return FINISH_NONE;
-  if (slice_eq(text, SLICE("end_turn")) || slice_eq(text, SLICE("stop_sequence"))) return FINISH_STOP;
-  if (slice_eq(text, SLICE("max_tokens")) || slice_eq(text, SLICE("model_context_window_exceeded")))
-    return FINISH_LENGTH;
-  if (slice_eq(text, SLICE("tool_use"))) return FINISH_TOOL_CALLS;
-  if (slice_eq(text, SLICE("refusal"))) return FINISH_REFUSAL;
-  if (slice_eq(text, SLICE("pause_turn"))) return FINISH_PAUSE;
-  return FINISH_OTHER;
+  static const struct finish_word rows[] = {
+      {SLICE_INIT("end_turn"), FINISH_STOP},       {SLICE_INIT("stop_sequence"), FINISH_STOP},
+      {SLICE_INIT("max_tokens"), FINISH_LENGTH},   {SLICE_INIT("model_context_window_exceeded"), FINISH_LENGTH},
+      {SLICE_INIT("tool_use"), FINISH_TOOL_CALLS}, {SLICE_INIT("refusal"), FINISH_REFUSAL},
+      {SLICE_INIT("pause_turn"), FINISH_PAUSE},
+  };
+  return dialect_finish(raw, rows, sizeof rows / sizeof *rows);
 }
 
 static void read_error(struct reading *r, struct slice body) {
-  enum { TYPE, MESSAGE, FIELDS };
-  struct json_field f[FIELDS] = {
-      [TYPE] = {.key = SLICE_INIT("error.type")}, [MESSAGE] = {.key = SLICE_INIT("error.message")}};
-  if (!json_pick(body, f, FIELDS)) return;
-  dialect_text(r->error_type, sizeof r->error_type, f[TYPE].raw);
-  dialect_text(r->error_text, sizeof r->error_text, f[MESSAGE].raw);
-}
-
-/* The type of an event: the SSE name, or "type" within the data where a server leaves the name out. */
-static struct slice type_of(const struct stream_event *e) {
-  if (e->name.len > 0) return e->name;
-  static const char *const path[] = {"type", NULL};
-  struct slice type;
-  return json_plain(json_find(e->data, path), &type) ? type : SLICE("");
+  dialect_read_error(r, body, SLICE("error.type"), SLICE("error.message"));
 }
 
 /* The kinds of deltas that are one piece each, and the field that has it. */
@@ -118,10 +100,8 @@ static bool read_delta(const struct stream_event *e, struct delta *out) {
 }
 
 static void read_event(struct reading *r, const struct stream_event *e) {
-  r->events++;
-  r->usage_only = r->is_content = false;
-  if (!e->has_data || e->data.len == 0) return;
-  struct slice type = type_of(e);
+  struct slice type;
+  if (!dialect_begin_event(r, e) || !dialect_event_type(e, &type)) return;
   if (slice_eq(type, SLICE("content_block_delta"))) {
     r->is_content = !dialect_ends_empty(e->data);
     if (r->is_content) r->content_begun = true;
@@ -200,10 +180,7 @@ const struct dialect dialect_anthropic_messages = {
                            [ASKED_TOOLS] = SLICE_INIT("tools")}},
     .provider_path = SLICE_INIT("/messages"),
     .request_id_header = SLICE_INIT("request-id"),
-    .read_event = read_event,
-    .read_delta = read_delta,
-    .read_answer = read_answer,
-    .read_error = read_error,
+    DIALECT_READERS,
     .put_fault = put_fault,
     .put_stream_fault = put_stream_fault,
 };

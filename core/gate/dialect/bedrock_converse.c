@@ -52,29 +52,22 @@ static void read_usage(struct reading *r, struct slice body) {
   if (slice_eq(f[TTL_0].raw, SLICE("\"1h\""))) hour = dialect_number(f[COUNT_0].raw, 0);
   else if (slice_eq(f[TTL_1].raw, SLICE("\"1h\""))) hour = dialect_number(f[COUNT_1].raw, 0);
   u->cache_read_tokens = dialect_number(f[READ].raw, 0);
-  u->cache_write_1h_tokens = hour < written ? hour : written;
-  u->cache_write_tokens = written - u->cache_write_1h_tokens;
-  u->input_tokens = dialect_number(f[INPUT].raw, 0) + u->cache_read_tokens + written;
+  dialect_count_written(u, dialect_number(f[INPUT].raw, 0), written, hour);
   u->output_tokens = dialect_number(f[OUTPUT].raw, 0);
   u->source = USAGE_PROVIDER;
 }
 
 static enum finish_reason finish_of(struct slice raw) {
-  static const struct {
-    struct slice word;
-    enum finish_reason reason;
-  } rows[] = {{SLICE_INIT("end_turn"), FINISH_STOP},
-              {SLICE_INIT("stop_sequence"), FINISH_STOP},
-              {SLICE_INIT("tool_use"), FINISH_TOOL_CALLS},
-              {SLICE_INIT("max_tokens"), FINISH_LENGTH},
-              {SLICE_INIT("model_context_window_exceeded"), FINISH_LENGTH},
-              {SLICE_INIT("guardrail_intervened"), FINISH_REFUSAL},
-              {SLICE_INIT("content_filtered"), FINISH_REFUSAL}};
-  struct slice text;
-  if (raw.ptr == NULL || !json_plain(raw, &text) || text.len == 0) return FINISH_NONE;
-  for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++)
-    if (slice_eq(text, rows[i].word)) return rows[i].reason;
-  return FINISH_OTHER;
+  static const struct finish_word rows[] = {
+      {SLICE_INIT("end_turn"), FINISH_STOP},
+      {SLICE_INIT("stop_sequence"), FINISH_STOP},
+      {SLICE_INIT("tool_use"), FINISH_TOOL_CALLS},
+      {SLICE_INIT("max_tokens"), FINISH_LENGTH},
+      {SLICE_INIT("model_context_window_exceeded"), FINISH_LENGTH},
+      {SLICE_INIT("guardrail_intervened"), FINISH_REFUSAL},
+      {SLICE_INIT("content_filtered"), FINISH_REFUSAL},
+  };
+  return dialect_finish(raw, rows, sizeof rows / sizeof *rows);
 }
 
 /* {"text"}, {"reasoningContent":{"text"}} or {"toolUse":{"input"}}, and nothing else. */
@@ -214,10 +207,7 @@ const struct dialect dialect_bedrock_converse = {
     .framing = FRAMING_AWS_EVENTS,
     .finish_ends = true,
     .request_id_header = SLICE_INIT("x-amzn-requestid"),
-    .read_event = read_event,
-    .read_delta = read_delta,
-    .read_answer = read_answer,
-    .read_error = read_error,
+    DIALECT_READERS,
     .put_fault = put_fault,
     .put_stream_fault = put_stream_fault,
     .put_fault_headers = put_fault_headers,

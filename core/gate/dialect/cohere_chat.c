@@ -32,13 +32,12 @@ static void read_usage(struct reading *r, struct slice usage) {
 }
 
 static enum finish_reason finish_of(struct slice raw) {
-  struct slice text;
-  if (raw.ptr == NULL || !json_plain(raw, &text) || text.len == 0) return FINISH_NONE;
-  if (slice_eq(text, SLICE("COMPLETE")) || slice_eq(text, SLICE("STOP_SEQUENCE"))) return FINISH_STOP;
-  if (slice_eq(text, SLICE("MAX_TOKENS")) || slice_eq(text, SLICE("ERROR_LIMIT"))) return FINISH_LENGTH;
-  if (slice_eq(text, SLICE("TOOL_CALL"))) return FINISH_TOOL_CALLS;
-  if (slice_eq(text, SLICE("ERROR_TOXIC"))) return FINISH_REFUSAL;
-  return FINISH_OTHER;
+  static const struct finish_word rows[] = {
+      {SLICE_INIT("COMPLETE"), FINISH_STOP},        {SLICE_INIT("STOP_SEQUENCE"), FINISH_STOP},
+      {SLICE_INIT("MAX_TOKENS"), FINISH_LENGTH},    {SLICE_INIT("ERROR_LIMIT"), FINISH_LENGTH},
+      {SLICE_INIT("TOOL_CALL"), FINISH_TOOL_CALLS}, {SLICE_INIT("ERROR_TOXIC"), FINISH_REFUSAL},
+  };
+  return dialect_finish(raw, rows, sizeof rows / sizeof *rows);
 }
 
 /* An answer that ends so came to no end. */
@@ -47,12 +46,7 @@ static bool is_failure(struct slice finish) {
 }
 
 static void read_error(struct reading *r, struct slice body) {
-  enum { TYPE, MESSAGE, FIELDS };
-  struct json_field f[FIELDS] = {
-      [TYPE] = {.key = SLICE_INIT("error_type")}, [MESSAGE] = {.key = SLICE_INIT("message")}};
-  if (!json_pick(body, f, FIELDS)) return;
-  dialect_text(r->error_type, sizeof r->error_type, f[TYPE].raw);
-  dialect_text(r->error_text, sizeof r->error_text, f[MESSAGE].raw);
+  dialect_read_error(r, body, SLICE("error_type"), SLICE("message"));
 }
 
 static void read_end(struct reading *r, struct slice data) {
@@ -85,15 +79,12 @@ static bool read_content(struct json_cursor *c, struct delta *out) {
   return true;
 }
 
-/* {"function":{"arguments"}}. */
-static bool read_call(struct json_cursor *c, bool is_function, struct delta *out) {
-  struct slice key, wanted = is_function ? SLICE("arguments") : SLICE("function");
-  if (*c->at != '{') return false;
-  while (json_next_key(c, &key)) {
-    if (!slice_eq(key, wanted)) json_take(c);
-    else if (!(is_function ? dialect_take_piece(c, DELTA_ARGUMENTS, out) : read_call(c, true, out))) return false;
-  }
-  return true;
+static bool take_arguments(struct json_cursor *c, struct delta *out) {
+  return dialect_take_piece(c, DELTA_ARGUMENTS, out);
+}
+
+static bool read_function(struct json_cursor *c, struct delta *out) {
+  return dialect_take_member(c, SLICE("arguments"), take_arguments, out);
 }
 
 enum { PLAN_PART = 1 }; /* a plan is a thought of its own kind */
@@ -104,20 +95,10 @@ static bool read_message(struct json_cursor *c, struct delta *out) {
   while (json_next_key(c, &key)) {
     bool taken = true;
     if (slice_eq(key, SLICE("content"))) taken = read_content(c, out);
-    else if (slice_eq(key, SLICE("tool_calls"))) taken = read_call(c, false, out);
+    else if (slice_eq(key, SLICE("tool_calls"))) taken = dialect_take_member(c, SLICE("function"), read_function, out);
     else if (!slice_eq(key, SLICE("tool_plan"))) json_take(c);
     else taken = dialect_take_piece(c, DELTA_THINKING, out), out->part = PLAN_PART;
     if (!taken) return false;
-  }
-  return true;
-}
-
-static bool read_within(struct json_cursor *c, struct delta *out) {
-  struct slice key;
-  if (*c->at != '{') return false;
-  while (json_next_key(c, &key)) {
-    if (!slice_eq(key, SLICE("message"))) json_take(c);
-    else if (!read_message(c, out)) return false;
   }
   return true;
 }
@@ -135,7 +116,7 @@ static bool read_delta(const struct stream_event *e, struct delta *out) {
   if (c.at == c.end || *c.at != '{') return false;
   while (json_next_key(&c, &key)) {
     if (slice_eq(key, SLICE("delta"))) {
-      if (!read_within(&c, out)) return false;
+      if (!dialect_take_member(&c, SLICE("message"), read_message, out)) return false;
     } else if (slice_eq(key, SLICE("index"))) {
       if (index >= 0 || !dialect_take_index(&c, &index)) return false;
     } else if (slice_eq(key, SLICE("type"))) {
@@ -157,19 +138,14 @@ static bool says_something(struct slice type) {
 }
 
 static void read_event(struct reading *r, const struct stream_event *e) {
-  r->events++;
-  r->usage_only = r->is_content = false;
-  if (!e->has_data || e->data.len == 0) return;
-  struct slice type = e->name;
-  if (type.len == 0) {
-    static const char *const path[] = {"type", NULL};
-    if (!json_plain(json_find(e->data, path), &type)) {
-      /* An error in place of an event: {"message": …, "id": …}. */
-      static const char *const message[] = {"message", NULL};
-      r->failed = json_find(e->data, message).ptr != NULL;
-      if (r->failed) read_error(r, e->data);
-      return;
-    }
+  if (!dialect_begin_event(r, e)) return;
+  struct slice type;
+  if (!dialect_event_type(e, &type)) {
+    /* An error in place of an event: {"message": …, "id": …}. */
+    static const char *const message[] = {"message", NULL};
+    r->failed = json_find(e->data, message).ptr != NULL;
+    if (r->failed) read_error(r, e->data);
+    return;
   }
   if (says_something(type)) {
     r->is_content = !dialect_ends_empty(e->data);
@@ -235,10 +211,7 @@ const struct dialect dialect_cohere_chat = {
                            [ASKED_SYSTEM] = SLICE_INIT("documents"), /* beside the messages, and as much read */
                            [ASKED_TOOLS] = SLICE_INIT("tools")}},
     .provider_path = SLICE_INIT("/chat"),
-    .read_event = read_event,
-    .read_delta = read_delta,
-    .read_answer = read_answer,
-    .read_error = read_error,
+    DIALECT_READERS,
     .put_fault = put_fault,
     .put_stream_fault = put_stream_fault,
 };

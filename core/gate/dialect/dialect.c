@@ -44,6 +44,21 @@ void dialect_read_cost(struct usage *u, struct slice usage) {
   else u->cost_told = price_scale(f[0].kind == JSON_OBJECT ? f[1].raw : f[0].raw, 12, &u->told_pico_usd, NULL);
 }
 
+enum finish_reason dialect_finish(struct slice raw, const struct finish_word *words, size_t count) {
+  struct slice text;
+  if (raw.ptr == NULL || !json_plain(raw, &text) || text.len == 0) return FINISH_NONE;
+  for (size_t i = 0; i < count; i++)
+    if (slice_eq(text, words[i].word)) return words[i].reason;
+  return FINISH_OTHER;
+}
+
+void dialect_read_error(struct reading *r, struct slice body, struct slice type, struct slice message) {
+  struct json_field f[] = {{.key = type}, {.key = message}};
+  if (!json_pick(body, f, 2)) return;
+  dialect_text(r->error_type, sizeof r->error_type, f[0].raw);
+  dialect_text(r->error_text, sizeof r->error_text, f[1].raw);
+}
+
 void dialect_put_message(struct buf *out, const struct fault *f, bool with_param, bool with_code) {
   struct buf message = {0};
   if (with_param && f->param[0] && strstr(f->text, f->param) == NULL) buf_fill(&message, "%s: ", f->param);

@@ -9,6 +9,7 @@
 #include "gate/fault.h"
 #include "wire/json.h"
 #include "wire/json_cursor.h"
+#include "wire/stream.h"
 
 /* A fault's sentence and its advice, as a JSON string. For envelopes that have no field for it, with the parameter
  * before it (unless the text names it already), and with the code behind it. */
@@ -17,6 +18,27 @@ void dialect_put_message(struct buf *out, const struct fault *f, bool with_param
 /* What was charged, where a server's usage object tells: OpenRouter's cost (dollars), Perplexity's cost.total_cost,
  * xAI's ticks of 10^-10 dollars. */
 void dialect_read_cost(struct usage *u, struct slice usage);
+
+/* The four readers of struct dialect, each under its own name in the dialect's file. */
+#define DIALECT_READERS                                                                                                \
+  .read_event = read_event, .read_delta = read_delta, .read_answer = read_answer, .read_error = read_error
+
+/* type and message of an error, by the paths at which they stand in it. */
+void dialect_read_error(struct reading *r, struct slice body, struct slice type, struct slice message);
+
+/* What every reader of events begins with. false: the event says nothing. */
+static inline bool dialect_begin_event(struct reading *r, const struct stream_event *e) {
+  r->events++;
+  r->usage_only = r->is_content = false;
+  return e->has_data && e->data.len > 0;
+}
+
+/* The type of an event: the SSE name, or "type" within the data where a server leaves the name out. false: none. */
+static inline bool dialect_event_type(const struct stream_event *e, struct slice *type) {
+  static const char *const path[] = {"type", NULL};
+  *type = e->name;
+  return type->len > 0 || json_plain(json_find(e->data, path), type);
+}
 
 /* The number behind raw, or `otherwise` when it is absent or no whole number. */
 static inline uint64_t dialect_number(struct slice raw, uint64_t otherwise) {
@@ -37,6 +59,16 @@ static inline struct slice dialect_string_at(const char *at, struct slice text) 
   return close != NULL ? slice_of(at, (size_t)(close + 1 - at)) : slice_of(NULL, 0);
 }
 
+/* A provider's word for why an answer ended. */
+struct finish_word {
+  struct slice word;
+  enum finish_reason reason;
+};
+
+/* The reason that a raw string names: none for no string and an empty one, FINISH_OTHER for a word that no row has. Not
+ * inline: an answer has one, and what reads every event is to stay small. */
+enum finish_reason dialect_finish(struct slice raw, const struct finish_word *words, size_t count);
+
 /* Takes the value at the cursor for the delta's piece. false: it is no string, an empty one, or the second. */
 static inline bool dialect_take_piece(struct json_cursor *c, enum delta_kind kind, struct delta *out) {
   struct slice raw = json_take(c);
@@ -52,6 +84,43 @@ static inline bool dialect_take_index(struct json_cursor *c, int64_t *out) {
   if (!json_to_u64(json_take(c), &number) || number > INT32_MAX) return false;
   *out = (int64_t)number;
   return true;
+}
+
+/* The object at the cursor: its member `name` is read by `read`, all others are passed over. */
+static inline bool dialect_take_member(struct json_cursor *c, struct slice name,
+                                       bool (*read)(struct json_cursor *, struct delta *), struct delta *out) {
+  struct slice key;
+  if (*c->at != '{') return false;
+  while (json_next_key(c, &key)) {
+    if (!slice_eq(key, name)) json_take(c);
+    else if (!read(c, out)) return false;
+  }
+  return true;
+}
+
+/* The tier that a raw string names, or `otherwise` when it is absent or has escapes. */
+static inline enum service_tier dialect_tier(struct slice raw, enum service_tier otherwise) {
+  struct slice word;
+  return raw.ptr != NULL && json_plain(raw, &word) ? service_tier_named(word) : otherwise;
+}
+
+/* A part that is more than its total is counted beside it: some servers do. So is reasoning where the total of all
+ * (0: not looked at) says so. */
+static inline void dialect_count_beside(struct usage *u, uint64_t total) {
+  if (u->cache_read_tokens > u->input_tokens) u->input_tokens += u->cache_read_tokens;
+  uint64_t fresh = u->input_tokens - u->cache_read_tokens;
+  if (u->cache_write_tokens > fresh) u->cache_write_tokens = fresh;
+  if (u->reasoning_tokens > u->output_tokens ||
+      (u->reasoning_tokens > 0 && total == u->input_tokens + u->output_tokens + u->reasoning_tokens))
+    u->output_tokens += u->reasoning_tokens;
+}
+
+/* Input of a server that counts apart what the cache served (set before) and took: `written`, `hour` of it for an hour,
+ * or all of it where `hour` is more. */
+static inline void dialect_count_written(struct usage *u, uint64_t plain, uint64_t written, uint64_t hour) {
+  u->cache_write_1h_tokens = hour < written ? hour : written;
+  u->cache_write_tokens = written - u->cache_write_1h_tokens;
+  u->input_tokens = plain + u->cache_read_tokens + written;
 }
 
 static inline bool dialect_present(const struct json_field *f) {

@@ -44,30 +44,27 @@ static void read_usage(struct reading *r, struct slice usage) {
     u->audio_output_tokens = tokens_of(usage, "candidatesTokensDetails", SLICE("AUDIO"));
   }
   const struct json_sight *tier = f[TIER].value != NULL ? &f[TIER] : &f[TRAFFIC];
-  struct slice word;
-  if (tier->value != NULL && json_plain(dialect_string_at(tier->value, usage), &word))
-    u->tier = service_tier_named(word);
+  if (tier->value != NULL) u->tier = dialect_tier(dialect_string_at(tier->value, usage), u->tier);
 }
 
 static enum finish_reason finish_of(const struct reading *r, struct slice raw) {
-  static const char *const refusals[] = {"SAFETY",
-                                         "RECITATION",
-                                         "LANGUAGE",
-                                         "BLOCKLIST",
-                                         "PROHIBITED_CONTENT",
-                                         "SPII",
-                                         "IMAGE_SAFETY",
-                                         "IMAGE_PROHIBITED_CONTENT",
-                                         "IMAGE_RECITATION",
-                                         "MODEL_ARMOR"};
-  struct slice text;
-  if (raw.ptr == NULL || !json_plain(raw, &text) || text.len == 0) return FINISH_NONE;
-  if (slice_eq(text, SLICE("FINISH_REASON_UNSPECIFIED"))) return FINISH_NONE;
-  if (slice_eq(text, SLICE("STOP"))) return r->has_calls ? FINISH_TOOL_CALLS : FINISH_STOP;
-  if (slice_eq(text, SLICE("MAX_TOKENS"))) return FINISH_LENGTH;
-  for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
-    if (slice_eq(text, slice_text(refusals[i]))) return FINISH_REFUSAL;
-  return FINISH_OTHER;
+  static const struct finish_word rows[] = {
+      {SLICE_INIT("STOP"), FINISH_STOP},
+      {SLICE_INIT("MAX_TOKENS"), FINISH_LENGTH},
+      {SLICE_INIT("SAFETY"), FINISH_REFUSAL},
+      {SLICE_INIT("RECITATION"), FINISH_REFUSAL},
+      {SLICE_INIT("LANGUAGE"), FINISH_REFUSAL},
+      {SLICE_INIT("BLOCKLIST"), FINISH_REFUSAL},
+      {SLICE_INIT("PROHIBITED_CONTENT"), FINISH_REFUSAL},
+      {SLICE_INIT("SPII"), FINISH_REFUSAL},
+      {SLICE_INIT("IMAGE_SAFETY"), FINISH_REFUSAL},
+      {SLICE_INIT("IMAGE_PROHIBITED_CONTENT"), FINISH_REFUSAL},
+      {SLICE_INIT("IMAGE_RECITATION"), FINISH_REFUSAL},
+      {SLICE_INIT("MODEL_ARMOR"), FINISH_REFUSAL},
+      {SLICE_INIT("FINISH_REASON_UNSPECIFIED"), FINISH_NONE},
+  };
+  enum finish_reason reason = dialect_finish(raw, rows, sizeof rows / sizeof *rows);
+  return reason == FINISH_STOP && r->has_calls ? FINISH_TOOL_CALLS : reason;
 }
 
 /* The envelope, as it is or within a list. */
@@ -170,16 +167,6 @@ static bool read_part(struct json_cursor *c, struct delta *out) {
   return !json_next_element(c);
 }
 
-static bool read_content(struct json_cursor *c, struct delta *out) {
-  struct slice key;
-  if (*c->at != '{') return false;
-  while (json_next_key(c, &key)) {
-    if (!slice_eq(key, SLICE("parts"))) json_take(c);
-    else if (!read_part(c, out)) return false;
-  }
-  return true;
-}
-
 static bool read_candidate(struct json_cursor *c, struct delta *out) {
   static const struct slice others[] = {SLICE_INIT("finishReason"), SLICE_INIT("groundingMetadata"),
                                         SLICE_INIT("citationMetadata"), SLICE_INIT("logprobsResult")};
@@ -188,7 +175,7 @@ static bool read_candidate(struct json_cursor *c, struct delta *out) {
   if (*c->at != '[' || !json_next_element(c) || *c->at != '{') return false;
   while (json_next_key(c, &key)) {
     if (slice_eq(key, SLICE("content"))) {
-      if (!read_content(c, out)) return false;
+      if (!dialect_take_member(c, SLICE("parts"), read_part, out)) return false;
     } else if (slice_eq(key, SLICE("index"))) {
       if (!dialect_take_index(c, &index) || index != 0) return false;
     } else {
@@ -221,9 +208,7 @@ static bool read_delta(const struct stream_event *e, struct delta *out) {
 }
 
 static void read_event(struct reading *r, const struct stream_event *e) {
-  r->events++;
-  r->usage_only = r->is_content = false;
-  if (!e->has_data || e->data.len == 0) return;
+  if (!dialect_begin_event(r, e)) return;
   if (read_plain_text(r, e->data)) {
     r->is_content = r->content_begun = true;
     return;
@@ -321,10 +306,7 @@ const struct dialect dialect_gemini = {
     .provider_stream_path = SLICE_INIT("/models/{model}:streamGenerateContent"),
     .sse_query = SLICE_INIT("alt=sse"),
     .finish_ends = true,
-    .read_event = read_event,
-    .read_delta = read_delta,
-    .read_answer = read_answer,
-    .read_error = read_error,
+    DIALECT_READERS,
     .put_fault = put_fault,
     .put_stream_fault = put_stream_fault,
 };

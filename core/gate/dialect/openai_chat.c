@@ -3,6 +3,7 @@
  * completion_tokens. Source: the provider's API reference and recorded traffic. Any thread. */
 #include "gate/dialect/dialect.h"
 #include "gate/dialect/dialect_read.h"
+#include "gate/dialect/openai_error.h"
 
 /* Audio is counted within prompt_tokens, or beside them (Mistral): the total tells. */
 static void read_audio(struct usage *u, struct slice usage, uint64_t total) {
@@ -64,15 +65,7 @@ static void take_usage(struct reading *r, struct slice usage, const struct json_
   u->reasoning_tokens = dialect_number_at(&f[SIGHT_REASONING], usage, 0);
   if (tells_audio(usage, &f[SIGHT_AUDIO])) read_audio(u, usage, total);
   if (f[SIGHT_COST].value != NULL || f[SIGHT_TICKS].value != NULL) dialect_read_cost(u, usage);
-  /* More cached than there is: this server counts them beside the prompt. */
-  if (u->cache_read_tokens > u->input_tokens) u->input_tokens += u->cache_read_tokens;
-  uint64_t fresh = u->input_tokens - u->cache_read_tokens;
-  if (u->cache_write_tokens > fresh) u->cache_write_tokens = fresh;
-  /* The same for reasoning, seen by the bill: it was made and is paid beside completion_tokens. */
-  if (u->reasoning_tokens > u->output_tokens) u->output_tokens += u->reasoning_tokens;
-  /* xAI counts reasoning beside completion_tokens, too: the total tells. */
-  else if (u->reasoning_tokens > 0 && total == u->input_tokens + u->output_tokens + u->reasoning_tokens)
-    u->output_tokens += u->reasoning_tokens;
+  dialect_count_beside(u, total); /* xAI tells reasoning apart from completion_tokens: by the total */
 }
 
 static void read_usage(struct reading *r, struct slice usage) {
@@ -88,19 +81,16 @@ static struct slice tier_word(struct slice text) {
   return f.value != NULL ? dialect_string_at(f.value, text) : slice_of(NULL, 0);
 }
 
-static enum service_tier tier_of(struct slice raw) {
-  struct slice word;
-  return raw.ptr != NULL && json_plain(raw, &word) ? service_tier_named(word) : TIER_STANDARD;
-}
-
 static enum finish_reason finish_of(struct slice raw) {
-  struct slice text;
-  if (raw.ptr == NULL || !json_plain(raw, &text) || text.len == 0 || slice_eq(text, SLICE("null"))) return FINISH_NONE;
-  if (slice_eq(text, SLICE("stop"))) return FINISH_STOP;
-  if (slice_eq(text, SLICE("length"))) return FINISH_LENGTH;
-  if (slice_eq(text, SLICE("tool_calls")) || slice_eq(text, SLICE("function_call"))) return FINISH_TOOL_CALLS;
-  if (slice_eq(text, SLICE("content_filter"))) return FINISH_REFUSAL;
-  return FINISH_OTHER;
+  static const struct finish_word rows[] = {
+      {SLICE_INIT("stop"), FINISH_STOP},
+      {SLICE_INIT("length"), FINISH_LENGTH},
+      {SLICE_INIT("tool_calls"), FINISH_TOOL_CALLS},
+      {SLICE_INIT("function_call"), FINISH_TOOL_CALLS},
+      {SLICE_INIT("content_filter"), FINISH_REFUSAL},
+      {SLICE_INIT("null"), FINISH_NONE},
+  };
+  return dialect_finish(raw, rows, sizeof rows / sizeof *rows);
 }
 
 /* error: {"message","type","code"}, or a string. */
@@ -317,9 +307,7 @@ static bool read_delta(const struct stream_event *e, struct delta *out) {
 }
 
 static void read_event(struct reading *r, const struct stream_event *e) {
-  r->events++;
-  r->usage_only = r->is_content = false;
-  if (!e->has_data || e->data.len == 0) return;
+  if (!dialect_begin_event(r, e)) return;
   if (r->content_begun && e->name.len == 0 && is_plain_delta(e->data)) {
     r->is_content = true;
     return;
@@ -346,7 +334,7 @@ static void read_event(struct reading *r, const struct stream_event *e) {
   }
   bool empty = f[CHOICES].raw.ptr == NULL || f[DELTA].raw.ptr == NULL;
   if (dialect_present(&f[USAGE])) {
-    r->usage.tier = tier_of(tier_word(e->data));
+    r->usage.tier = dialect_tier(tier_word(e->data), TIER_STANDARD);
     read_usage(r, f[USAGE].raw);
     r->usage_only = f[CHOICES].kind == JSON_ARRAY && is_empty(f[CHOICES].raw);
   } else if (dialect_present(&f[GROQ_USAGE])) {
@@ -388,7 +376,7 @@ static void read_answer(struct reading *r, struct slice body) {
     /* Mistral tells the tier within its usage. */
     struct slice tier = f[TIER].raw;
     if (tier.ptr == NULL && at[SIGHT_TIER].value != NULL) tier = dialect_string_at(at[SIGHT_TIER].value, usage);
-    r->usage.tier = tier_of(tier);
+    r->usage.tier = dialect_tier(tier, TIER_STANDARD);
     take_usage(r, usage, at);
   }
   if (f[CHOICES].raw.ptr == NULL || f[CHOICES].kind != JSON_ARRAY) return;
@@ -414,31 +402,12 @@ static void read_error(struct reading *r, struct slice body) {
   }
 }
 
-static void put_error(struct buf *out, const struct fault *f) {
-  const struct fault_row *row = fault_row(f->code);
-  buf_text(out, "{\"error\":{\"message\":");
-  dialect_put_message(out, f, false, false);
-  buf_text(out, ",\"type\":\"");
-  buf_text(out, row->openai_type);
-  buf_text(out, "\",\"param\":");
-  if (f->param[0]) json_put_string(out, slice_text(f->param));
-  else buf_text(out, "null");
-  buf_text(out, ",\"code\":");
-  json_put_string(out, slice_text(fault_code_text(f)));
-  buf_text(out, "}}");
-}
-
-static void put_fault(struct buf *out, const struct fault *f, struct slice request_id) {
-  (void)request_id; /* this dialect carries it in the x-request-id header */
-  put_error(out, f);
-}
-
 /* An error object and the end, never a [DONE]: a client must not take half an answer for a whole one. */
 static void put_stream_fault(struct buf *out, const struct fault *f, const struct stream_place *at,
                              struct slice request_id) {
-  (void)at, (void)request_id;
+  (void)at;
   buf_text(out, "data: ");
-  put_error(out, f);
+  openai_error_put(out, f, request_id);
   buf_text(out, "\n\n");
 }
 
@@ -454,10 +423,7 @@ const struct dialect dialect_openai_chat = {
                            [ASKED_TOOLS] = SLICE_INIT("tools")}},
     .provider_path = SLICE_INIT("/chat/completions"),
     .finish_ends = true,
-    .read_event = read_event,
-    .read_delta = read_delta,
-    .read_answer = read_answer,
-    .read_error = read_error,
-    .put_fault = put_fault,
+    DIALECT_READERS,
+    .put_fault = openai_error_put,
     .put_stream_fault = put_stream_fault,
 };

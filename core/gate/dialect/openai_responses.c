@@ -3,6 +3,7 @@
  * from the status and from the items. Source: the provider's API reference and recorded traffic. Any thread. */
 #include "gate/dialect/dialect.h"
 #include "gate/dialect/dialect_read.h"
+#include "gate/dialect/openai_error.h"
 
 /* usage: {"input_tokens","input_tokens_details":{"cached_tokens","cache_write_tokens"},"output_tokens",
  * "output_tokens_details":{"reasoning_tokens"}}; both totals include their parts. */
@@ -29,13 +30,8 @@ static void read_usage(struct reading *r, struct slice usage, struct slice tier)
   if (f[WEB].value != NULL) /* xAI */
     u->searches = dialect_number_at(&f[WEB], usage, 0) + dialect_number_at(&f[X], usage, 0);
   if (f[COST].value != NULL || f[TICKS].value != NULL) dialect_read_cost(u, usage);
-  /* A part that is more than its total is counted beside it. */
-  if (u->cache_read_tokens > u->input_tokens) u->input_tokens += u->cache_read_tokens;
-  uint64_t fresh = u->input_tokens - u->cache_read_tokens;
-  if (u->cache_write_tokens > fresh) u->cache_write_tokens = fresh;
-  if (u->reasoning_tokens > u->output_tokens) u->output_tokens += u->reasoning_tokens;
-  struct slice word;
-  if (tier.ptr != NULL && json_plain(tier, &word)) u->tier = service_tier_named(word);
+  dialect_count_beside(u, 0);
+  u->tier = dialect_tier(tier, u->tier);
 }
 
 /* error: {"code","message"} in a response, {"type","code","message","param"} in an event or a body. */
@@ -111,14 +107,6 @@ static void read_end(struct reading *r, struct slice event) {
   read_response(r, f);
 }
 
-/* The type of an event: the SSE name, or "type" within the data where a server leaves the name out. */
-static struct slice type_of(const struct stream_event *e) {
-  if (e->name.len > 0) return e->name;
-  static const char *const path[] = {"type", NULL};
-  struct slice type;
-  return json_plain(json_find(e->data, path), &type) ? type : SLICE("");
-}
-
 /* An item has begun, or is there as a whole. Thoughts and text begin with their first delta, everything else now. */
 static void read_item(struct reading *r, struct slice event, bool is_done) {
   struct json_field f[] = {{.key = SLICE_INIT("item.type")}, {.key = SLICE_INIT("item")}};
@@ -184,10 +172,8 @@ static bool read_delta(const struct stream_event *e, struct delta *out) {
 }
 
 static void read_event(struct reading *r, const struct stream_event *e) {
-  r->events++;
-  r->usage_only = r->is_content = false;
-  if (!e->has_data || e->data.len == 0) return;
-  struct slice type = type_of(e);
+  struct slice type;
+  if (!dialect_begin_event(r, e) || !dialect_event_type(e, &type)) return;
   if (slice_ends(type, SLICE(".delta"))) {
     struct json_sight delta = {.key = SLICE_INIT("delta")};
     json_glance(e->data, &delta, 1);
@@ -254,33 +240,13 @@ static void note_sent(uint64_t *next, struct slice bytes) {
   }
 }
 
-static void put_error(struct buf *out, const struct fault *f) {
-  buf_text(out, "{\"message\":");
-  dialect_put_message(out, f, false, false);
-  buf_text(out, ",\"type\":\"");
-  buf_text(out, fault_row(f->code)->openai_type);
-  buf_text(out, "\",\"param\":");
-  if (f->param[0]) json_put_string(out, slice_text(f->param));
-  else buf_text(out, "null");
-  buf_text(out, ",\"code\":");
-  json_put_string(out, slice_text(fault_code_text(f)));
-  buf_text(out, "}");
-}
-
-static void put_fault(struct buf *out, const struct fault *f, struct slice request_id) {
-  (void)request_id; /* this dialect carries it in the x-request-id header */
-  buf_text(out, "{\"error\":");
-  put_error(out, f);
-  buf_text(out, "}");
-}
-
 /* The fields stand beside the type, as the reference has them, and in "error", as the service sends them and its client
  * libraries raise them. */
 static void put_stream_fault(struct buf *out, const struct fault *f, const struct stream_place *at,
                              struct slice request_id) {
   (void)request_id;
   buf_text(out, "event: error\ndata: {\"type\":\"error\",\"error\":");
-  put_error(out, f);
+  openai_error_put_object(out, f);
   buf_text(out, ",\"code\":");
   json_put_string(out, slice_text(fault_code_text(f)));
   buf_text(out, ",\"message\":");
@@ -304,11 +270,8 @@ const struct dialect dialect_openai_responses = {
                 .messages_may_be_text = true,
                 .messages_optional = true},
     .provider_path = SLICE_INIT("/responses"),
-    .read_event = read_event,
-    .read_delta = read_delta,
-    .read_answer = read_answer,
-    .read_error = read_error,
-    .put_fault = put_fault,
+    DIALECT_READERS,
+    .put_fault = openai_error_put,
     .put_stream_fault = put_stream_fault,
     .note_sent = note_sent,
 };

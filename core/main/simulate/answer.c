@@ -231,6 +231,11 @@ void sim_answer_compose(struct sim_answer *a, const struct sim_ask *ask, const s
   a->stream_usage = ask->stream_usage;
 }
 
+void sim_answer_number_events(struct sim_answer *a, struct arena *arena) {
+  a->event_number = arena_alloc(arena, sizeof *a->event_number);
+  *a->event_number = 0;
+}
+
 struct slice sim_finish_word(const struct sim_answer *a, const struct sim_finish_words *words) {
   struct slice word = {0};
   if (slice_eq(a->finish, SLICE("stop"))) word = words->stop;

@@ -39,6 +39,9 @@ struct sim_answer {
 void sim_answer_compose(struct sim_answer *a, const struct sim_ask *ask, const struct sim_steer *steer,
                         const struct sim_dialect *dialect, struct arena *arena);
 
+/* Numbers the events of its stream, from 0: a dialect's begin. */
+void sim_answer_number_events(struct sim_answer *a, struct arena *arena);
+
 /* Where the delta that begins at byte `at`, number k of its block, ends. */
 uint64_t sim_block_cut(const struct sim_block *b, uint64_t at, uint64_t k);
 /* Bytes [from, to) of its text, as a JSON string with quotes. */

@@ -5,8 +5,6 @@
 #include "main/simulate/json.h"
 #include "wire/json.h"
 
-#define LITERAL(out, text) buf_append((out), (text), sizeof(text) - 1)
-
 static void read_choice(struct slice choice, struct sim_ask *ask) {
   struct slice type = sim_json_get(choice, "type");
   if (sim_json_is(type, "none")) ask->tool_choice = SIM_TOOL_NONE;
@@ -29,9 +27,8 @@ static void read_results(struct slice content, struct slice calls, struct sim_as
   ask->result_count = 0;
   while (sim_json_element(&content, &block) && ask->result_count < SIM_RESULTS_MAX) {
     if (!sim_json_is(sim_json_get(block, "type"), "tool_result")) continue;
-    struct sim_result *result = &ask->results[ask->result_count++];
-    *result = (struct sim_result){.id = sim_json_get(block, "tool_use_id"), .content = sim_json_get(block, "content")};
-    name_result(calls, result);
+    struct slice id = sim_json_get(block, "tool_use_id");
+    name_result(calls, sim_ask_add_result(ask, id, sim_json_get(block, "content")));
   }
 }
 
@@ -65,9 +62,7 @@ static bool read(struct slice body, const struct http_head *head, struct sim_ask
   else if (!json_to_u64(f[MAX].raw, &ask->max_tokens) || ask->max_tokens == 0)
     why->message = SLICE("max_tokens: Input should be greater than or equal to 1");
   if (why->message.len > 0) return false;
-  ask->model = f[MODEL].raw;
-  ask->stream = f[STREAM].raw.ptr != NULL && f[STREAM].kind == JSON_TRUE;
-  if (f[TOOLS].raw.ptr != NULL && f[TOOLS].kind == JSON_ARRAY) ask->tools = f[TOOLS].raw;
+  sim_ask_begin(ask, &f[MODEL], &f[STREAM], &f[TOOLS]);
   read_choice(f[CHOICE].raw, ask);
   struct slice format = f[CONFIG].raw.ptr != NULL ? sim_json_get(f[CONFIG].raw, "format") : f[FORMAT].raw;
   if (format.ptr != NULL) ask->schema = sim_json_get(format, "schema");
@@ -88,9 +83,7 @@ static bool tool(struct slice *rest, struct slice *name, struct slice *schema) {
 
 static struct slice credential(const struct http_head *head) {
   struct slice key = http_header_of(head, SLICE("x-api-key"));
-  if (key.len > 0) return key;
-  key = http_header_of(head, SLICE("authorization"));
-  return slice_starts(key, SLICE("Bearer ")) ? slice_from(key, 7) : (struct slice){0};
+  return key.len > 0 ? key : sim_bearer_token(head);
 }
 
 static void wrong_key(struct slice key, struct buf *message) {
@@ -106,15 +99,15 @@ static void headers(const struct sim_answer *a, struct buf *out) {
     clock_rfc3339(second * 1000, reset);
     reset[19] = 'Z'; /* whole seconds, 20 bytes */
   }
-  LITERAL(out, "anthropic-ratelimit-requests-limit: 4000\r\nanthropic-ratelimit-requests-remaining: 3999\r\n"
-               "anthropic-ratelimit-requests-reset: ");
+  buf_text(out, "anthropic-ratelimit-requests-limit: 4000\r\nanthropic-ratelimit-requests-remaining: 3999\r\n"
+                "anthropic-ratelimit-requests-reset: ");
   buf_append(out, reset, 20);
-  LITERAL(out, "\r\nanthropic-ratelimit-tokens-limit: 480000\r\nanthropic-ratelimit-tokens-remaining: 480000\r\n"
-               "anthropic-ratelimit-tokens-reset: ");
+  buf_text(out, "\r\nanthropic-ratelimit-tokens-limit: 480000\r\nanthropic-ratelimit-tokens-remaining: 480000\r\n"
+                "anthropic-ratelimit-tokens-reset: ");
   buf_append(out, reset, 20);
-  LITERAL(out, "\r\nrequest-id: ");
+  buf_text(out, "\r\nrequest-id: ");
   sim_id_put(out, "req_", a, 7);
-  LITERAL(out, "\r\n");
+  buf_text(out, "\r\n");
 }
 
 static void put_stop_reason(const struct sim_answer *a, struct buf *out) {
@@ -126,163 +119,147 @@ static void put_stop_reason(const struct sim_answer *a, struct buf *out) {
 }
 
 static void put_details(const struct sim_answer *a, struct buf *out) {
-  LITERAL(out, ",\"output_tokens_details\":{\"thinking_tokens\":");
-  buf_u64(out, a->thinking_tokens);
-  LITERAL(out, "}");
+  sim_put_count(out, ",\"output_tokens_details\":{\"thinking_tokens\":", a->thinking_tokens);
+  buf_text(out, "}");
 }
 
 /* At the start of a stream one output token is known, and no details. */
 static void put_usage(const struct sim_answer *a, bool start, struct buf *out) {
-  LITERAL(out, "\"usage\":{\"input_tokens\":");
-  buf_u64(out, a->input_tokens - a->cached_tokens);
-  LITERAL(out, ",\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":");
-  buf_u64(out, a->cached_tokens);
-  LITERAL(out,
-          ",\"cache_creation\":{\"ephemeral_5m_input_tokens\":0,\"ephemeral_1h_input_tokens\":0},\"output_tokens\":");
-  buf_u64(out, start ? 1 : a->output_tokens);
+  if (!a->usage) return;
+  sim_put_count(out, ",\"usage\":{\"input_tokens\":", a->input_tokens - a->cached_tokens);
+  sim_put_count(out, ",\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":", a->cached_tokens);
+  sim_put_count(
+      out, ",\"cache_creation\":{\"ephemeral_5m_input_tokens\":0,\"ephemeral_1h_input_tokens\":0},\"output_tokens\":",
+      start ? 1 : a->output_tokens);
   if (!start) put_details(a, out);
-  LITERAL(out, ",\"service_tier\":\"standard\",\"inference_geo\":\"global\"}");
+  buf_text(out, ",\"service_tier\":\"standard\",\"inference_geo\":\"global\"}");
 }
 
 static void put_block(const struct sim_answer *a, unsigned index, struct buf *out) {
   const struct sim_block *b = &a->blocks[index];
   switch (b->kind) {
   case SIM_THINKING:
-    LITERAL(out, "{\"type\":\"thinking\",\"thinking\":");
+    buf_text(out, "{\"type\":\"thinking\",\"thinking\":");
     sim_block_put(b, 0, b->bytes, out);
-    LITERAL(out, ",\"signature\":");
+    buf_text(out, ",\"signature\":");
     sim_signature_put(out, a);
     break;
   case SIM_CALL:
-    LITERAL(out, "{\"type\":\"tool_use\",\"id\":\"");
+    buf_text(out, "{\"type\":\"tool_use\",\"id\":\"");
     sim_id_put(out, "toolu_01", a, 100 + index);
-    LITERAL(out, "\",\"name\":");
+    buf_text(out, "\",\"name\":");
     buf_slice(out, b->name);
-    LITERAL(out, ",\"input\":");
+    buf_text(out, ",\"input\":");
     buf_slice(out, b->text);
     break;
   case SIM_TEXT:
   case SIM_REFUSAL:
-    LITERAL(out, "{\"type\":\"text\",\"text\":");
+    buf_text(out, "{\"type\":\"text\",\"text\":");
     sim_block_put(b, 0, b->bytes, out);
     break;
   }
-  LITERAL(out, "}");
+  buf_text(out, "}");
+}
+
+/* A message up to its content, whose list is open then. */
+static void put_message_head(const struct sim_answer *a, struct buf *out) {
+  buf_text(out, "{\"model\":");
+  buf_slice(out, a->model);
+  buf_text(out, ",\"id\":\"");
+  sim_id_put(out, "msg_01", a, 1);
+  buf_text(out, "\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[");
 }
 
 static void whole(const struct sim_answer *a, struct buf *out) {
-  LITERAL(out, "{\"model\":");
-  buf_slice(out, a->model);
-  LITERAL(out, ",\"id\":\"");
-  sim_id_put(out, "msg_01", a, 1);
-  LITERAL(out, "\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[");
+  put_message_head(a, out);
   for (unsigned i = 0; i < a->block_count; i++) {
     if (i > 0) buf_byte(out, ',');
     put_block(a, i, out);
   }
-  LITERAL(out, "],\"stop_reason\":");
+  buf_text(out, "],\"stop_reason\":");
   put_stop_reason(a, out);
-  LITERAL(out, ",\"stop_sequence\":null,\"stop_details\":null");
-  if (a->usage) {
-    buf_byte(out, ',');
-    put_usage(a, false, out);
-  }
+  buf_text(out, ",\"stop_sequence\":null,\"stop_details\":null");
+  put_usage(a, false, out);
   buf_byte(out, '}');
 }
 
 static void put_begin(const struct sim_answer *a, struct buf *out) {
-  LITERAL(out, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":");
-  buf_slice(out, a->model);
-  LITERAL(out, ",\"id\":\"");
-  sim_id_put(out, "msg_01", a, 1);
-  LITERAL(out, "\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":"
-               "null,\"stop_details\":null");
-  if (a->usage) {
-    buf_byte(out, ',');
-    put_usage(a, true, out);
-  }
-  LITERAL(out, "}}\n\n");
+  buf_text(out, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":");
+  put_message_head(a, out);
+  buf_text(out, "],\"stop_reason\":null,\"stop_sequence\":null,\"stop_details\":null");
+  put_usage(a, true, out);
+  buf_text(out, "}}\n\n");
 }
 
 static void ping(struct buf *out) {
-  LITERAL(out, "event: ping\ndata: {\"type\": \"ping\"}\n\n");
+  buf_text(out, "event: ping\ndata: {\"type\": \"ping\"}\n\n");
 }
 
 static void put_open(const struct sim_answer *a, unsigned index, struct buf *out) {
   const struct sim_block *b = &a->blocks[index];
-  LITERAL(out, "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":");
-  buf_u64(out, index);
+  sim_put_count(out, "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":", index);
   switch (b->kind) {
   case SIM_THINKING:
-    LITERAL(out, ",\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n");
+    buf_text(out, ",\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n");
     break;
   case SIM_CALL:
-    LITERAL(out, ",\"content_block\":{\"type\":\"tool_use\",\"id\":\"");
+    buf_text(out, ",\"content_block\":{\"type\":\"tool_use\",\"id\":\"");
     sim_id_put(out, "toolu_01", a, 100 + index);
-    LITERAL(out, "\",\"name\":");
+    buf_text(out, "\",\"name\":");
     buf_slice(out, b->name);
-    LITERAL(out, ",\"input\":{}}}\n\n");
+    buf_text(out, ",\"input\":{}}}\n\n");
     break;
   case SIM_TEXT:
-  case SIM_REFUSAL: LITERAL(out, ",\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n"); break;
+  case SIM_REFUSAL: buf_text(out, ",\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n"); break;
   }
   if (index == 0) ping(out);
 }
 
 static void put_delta_head(unsigned index, struct buf *out) {
-  LITERAL(out, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":");
-  buf_u64(out, index);
+  sim_put_count(out, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":", index);
 }
 
 static void put_delta(const struct sim_answer *a, const struct sim_step *step, struct buf *out) {
   const struct sim_block *b = &a->blocks[step->block];
   put_delta_head(step->block, out);
   switch (b->kind) {
-  case SIM_THINKING: LITERAL(out, ",\"delta\":{\"type\":\"thinking_delta\",\"thinking\":"); break;
-  case SIM_CALL: LITERAL(out, ",\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":"); break;
+  case SIM_THINKING: buf_text(out, ",\"delta\":{\"type\":\"thinking_delta\",\"thinking\":"); break;
+  case SIM_CALL: buf_text(out, ",\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":"); break;
   case SIM_TEXT:
-  case SIM_REFUSAL: LITERAL(out, ",\"delta\":{\"type\":\"text_delta\",\"text\":"); break;
+  case SIM_REFUSAL: buf_text(out, ",\"delta\":{\"type\":\"text_delta\",\"text\":"); break;
   }
   sim_block_put(b, step->from, step->to, out);
-  LITERAL(out, "}}\n\n");
+  buf_text(out, "}}\n\n");
 }
 
 static void put_close(const struct sim_answer *a, unsigned index, struct buf *out) {
   if (a->blocks[index].kind == SIM_THINKING) {
     put_delta_head(index, out);
-    LITERAL(out, ",\"delta\":{\"type\":\"signature_delta\",\"signature\":");
+    buf_text(out, ",\"delta\":{\"type\":\"signature_delta\",\"signature\":");
     sim_signature_put(out, a);
-    LITERAL(out, "}}\n\n");
+    buf_text(out, "}}\n\n");
   }
-  LITERAL(out, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":");
-  buf_u64(out, index);
-  LITERAL(out, "}\n\n");
+  sim_put_count(out, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":", index);
+  buf_text(out, "}\n\n");
 }
 
-static void step_out(const struct sim_answer *a, const struct sim_step *step, struct buf *out) {
-  switch (step->kind) {
-  case SIM_STEP_BEGIN: put_begin(a, out); break;
-  case SIM_STEP_OPEN: put_open(a, step->block, out); break;
-  case SIM_STEP_DELTA: put_delta(a, step, out); break;
-  case SIM_STEP_CLOSE: put_close(a, step->block, out); break;
-  case SIM_STEP_FINISH:
-    LITERAL(out, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":");
-    put_stop_reason(a, out);
-    LITERAL(out, ",\"stop_sequence\":null,\"stop_details\":null}");
-    if (a->usage) {
-      LITERAL(out, ",\"usage\":{\"input_tokens\":");
-      buf_u64(out, a->input_tokens - a->cached_tokens);
-      LITERAL(out, ",\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":");
-      buf_u64(out, a->cached_tokens);
-      LITERAL(out, ",\"output_tokens\":");
-      buf_u64(out, a->output_tokens);
-      put_details(a, out);
-      LITERAL(out, "}");
-    }
-    LITERAL(out, "}\n\n");
-    break;
-  case SIM_STEP_END: LITERAL(out, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"); break;
+static void put_finish(const struct sim_answer *a, struct buf *out) {
+  buf_text(out, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":");
+  put_stop_reason(a, out);
+  buf_text(out, ",\"stop_sequence\":null,\"stop_details\":null}");
+  if (a->usage) {
+    sim_put_count(out, ",\"usage\":{\"input_tokens\":", a->input_tokens - a->cached_tokens);
+    sim_put_count(out, ",\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":", a->cached_tokens);
+    sim_put_count(out, ",\"output_tokens\":", a->output_tokens);
+    put_details(a, out);
+    buf_text(out, "}");
   }
+  buf_text(out, "}\n\n");
+}
+
+static void put_end(const struct sim_answer *a, struct buf *out) {
+  (void)a;
+  buf_text(out, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
 }
 
 static const struct sim_fault faults[] = {
@@ -300,51 +277,44 @@ static const struct sim_fault faults[] = {
 };
 
 static void error(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
-  const struct sim_fault *f = sim_fault_of(faults, why->status);
-  LITERAL(out, "{\"type\":\"error\",\"error\":{\"type\":");
-  json_put_string(out, why->type.len > 0 ? why->type : f->type);
-  LITERAL(out, ",\"message\":");
-  json_put_string(out, why->message.len > 0 ? why->message : f->message);
-  LITERAL(out, "},\"request_id\":\"");
+  struct sim_refusal said = sim_refusal_worded(why, faults);
+  buf_text(out, "{\"type\":\"error\",\"error\":{\"type\":");
+  json_put_string(out, said.type);
+  buf_text(out, ",\"message\":");
+  json_put_string(out, said.message);
+  buf_text(out, "},\"request_id\":\"");
   sim_id_put(out, "req_", a, 7);
-  LITERAL(out, "\"}");
+  buf_text(out, "\"}");
 }
 
 static void error_event(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
-  LITERAL(out, "event: error\ndata: ");
+  buf_text(out, "event: error\ndata: ");
   error(a, why, out);
-  LITERAL(out, "\n\n");
+  buf_text(out, "\n\n");
 }
 
 static void models(struct buf *out) {
   static const char *const ids[] = {"claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5"};
-  LITERAL(out, "{\"data\":[");
+  buf_text(out, "{\"data\":[");
   for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
     buf_text(out, i == 0 ? "{\"type\":\"model\",\"id\":\"" : ",{\"type\":\"model\",\"id\":\"");
     buf_text(out, ids[i]);
-    LITERAL(out, "\",\"display_name\":\"");
+    buf_text(out, "\",\"display_name\":\"");
     buf_text(out, ids[i]);
-    LITERAL(out, "\",\"created_at\":\"2026-01-01T00:00:00Z\"}");
+    buf_text(out, "\",\"created_at\":\"2026-01-01T00:00:00Z\"}");
   }
-  LITERAL(out, "],\"has_more\":false,\"first_id\":\"");
+  buf_text(out, "],\"has_more\":false,\"first_id\":\"");
   buf_text(out, ids[0]);
-  LITERAL(out, "\",\"last_id\":\"");
+  buf_text(out, "\",\"last_id\":\"");
   buf_text(out, ids[sizeof ids / sizeof *ids - 1]);
-  LITERAL(out, "\"}");
+  buf_text(out, "\"}");
 }
 
 const struct sim_dialect sim_anthropic_messages = {
     .name = "anthropic.messages",
     .path_end = SLICE_INIT("/messages"),
-    .read = read,
     .tool = tool,
-    .credential = credential,
-    .wrong_key = wrong_key,
-    .headers = headers,
-    .whole = whole,
-    .step = step_out,
-    .ping = ping,
-    .error = error,
-    .error_event = error_event,
-    .models = models,
+    SIM_OWN_CHAT,
+    .steps = {put_begin, put_open, put_delta, put_close, put_finish, put_end},
+    SIM_OWN_PROVIDER,
 };

@@ -1,7 +1,23 @@
-/* simulate_ask: reading the texts of a content value without decoding more than is needed. Pure; any thread. */
+/* simulate_ask: filling in what is asked, and reading the texts of a content value without decoding more than is
+ * needed. Pure; any thread. */
 #include "main/simulate/ask.h"
 
+#include "base/must.h"
 #include "main/simulate/json.h"
+
+void sim_ask_begin(struct sim_ask *ask, const struct json_field *model, const struct json_field *stream,
+                   const struct json_field *tools) {
+  ask->model = model->raw;
+  ask->stream = stream->raw.ptr != NULL && stream->kind == JSON_TRUE;
+  if (tools->raw.ptr != NULL && tools->kind == JSON_ARRAY) ask->tools = tools->raw;
+}
+
+struct sim_result *sim_ask_add_result(struct sim_ask *ask, struct slice id, struct slice content) {
+  must(ask->result_count < SIM_RESULTS_MAX);
+  struct sim_result *result = &ask->results[ask->result_count++];
+  *result = (struct sim_result){.id = id, .content = content};
+  return result;
+}
 
 bool sim_ask_text_next(struct slice *rest, struct slice *raw) {
   if (rest->len > 0 && *rest->ptr == '"') {

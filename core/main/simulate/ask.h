@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "wire/json.h"
 
 enum { SIM_RESULTS_MAX = 16 };
 
@@ -36,6 +37,11 @@ struct sim_ask {
   bool stream_usage; /* openai.chat: stream_options.include_usage */
 };
 
+/* The members that most dialects have; tools that are no array are none. */
+void sim_ask_begin(struct sim_ask *ask, const struct json_field *model, const struct json_field *stream,
+                   const struct json_field *tools);
+/* One more result, whose name the caller may set; there must be room for it. */
+struct sim_result *sim_ask_add_result(struct sim_ask *ask, struct slice id, struct slice content);
 /* The next text of a content value: the whole string, or the text parts of a list. *rest starts as the raw content. raw
  * is a raw string. */
 bool sim_ask_text_next(struct slice *rest, struct slice *raw);

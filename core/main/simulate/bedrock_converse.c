@@ -7,8 +7,6 @@
 #include "wire/json.h"
 #include "wire/url.h"
 
-#define LITERAL(out, text) buf_append((out), (text), sizeof(text) - 1)
-
 static const struct slice whole_end = SLICE_INIT("/converse"), stream_end = SLICE_INIT("/converse-stream");
 
 static bool takes(struct slice path) {
@@ -41,9 +39,8 @@ static bool read_results(struct slice content, struct slice calls, struct sim_as
     struct slice found = sim_json_get(block, "toolResult");
     has_text = has_text || sim_json_get(block, "text").ptr != NULL;
     if (found.ptr == NULL) continue;
-    struct sim_result *result = &ask->results[ask->result_count++];
-    *result = (struct sim_result){.id = sim_json_get(found, "toolUseId"), .content = sim_json_get(found, "content")};
-    name_result(calls, result);
+    struct slice id = sim_json_get(found, "toolUseId");
+    name_result(calls, sim_ask_add_result(ask, id, sim_json_get(found, "content")));
   }
   return has_text;
 }
@@ -131,8 +128,8 @@ static bool tool(struct slice *rest, struct slice *name, struct slice *schema) {
 }
 
 static struct slice credential(const struct http_head *head) {
-  struct slice given = http_header_of(head, SLICE("authorization"));
-  if (slice_starts(given, SLICE("Bearer "))) return slice_from(given, 7);
+  struct slice given = http_header_of(head, SLICE("authorization")), token = sim_bearer_token(head);
+  if (token.ptr != NULL) return token;
   ptrdiff_t at = slice_find(given, SLICE("Credential="));
   if (at < 0) return (struct slice){0};
   struct slice id = slice_from(given, (size_t)at + 11);
@@ -146,9 +143,9 @@ static void wrong_key(struct slice key, struct buf *message) {
 }
 
 static void headers(const struct sim_answer *a, struct buf *out) {
-  LITERAL(out, "x-amzn-requestid: ");
+  buf_text(out, "x-amzn-requestid: ");
   sim_id_put(out, "", a, 7);
-  LITERAL(out, "\r\n");
+  buf_text(out, "\r\n");
 }
 
 static struct slice stop_reason(const struct sim_answer *a) {
@@ -161,52 +158,48 @@ static struct slice stop_reason(const struct sim_answer *a) {
 }
 
 static void put_usage(const struct sim_answer *a, struct buf *out) {
-  LITERAL(out, "\"usage\":{\"cacheReadInputTokens\":");
-  buf_u64(out, a->cached_tokens);
-  LITERAL(out, ",\"cacheWriteInputTokens\":0,\"inputTokens\":");
-  buf_u64(out, a->input_tokens - a->cached_tokens);
-  LITERAL(out, ",\"outputTokens\":");
-  buf_u64(out, a->output_tokens);
-  LITERAL(out, ",\"totalTokens\":");
-  buf_u64(out, a->input_tokens + a->output_tokens);
-  LITERAL(out, "}");
+  sim_put_count(out, "\"usage\":{\"cacheReadInputTokens\":", a->cached_tokens);
+  sim_put_count(out, ",\"cacheWriteInputTokens\":0,\"inputTokens\":", a->input_tokens - a->cached_tokens);
+  sim_put_count(out, ",\"outputTokens\":", a->output_tokens);
+  sim_put_count(out, ",\"totalTokens\":", a->input_tokens + a->output_tokens);
+  buf_text(out, "}");
 }
 
 static void put_block(const struct sim_answer *a, unsigned index, struct buf *out) {
   const struct sim_block *b = &a->blocks[index];
   switch (b->kind) {
   case SIM_THINKING:
-    LITERAL(out, "{\"reasoningContent\":{\"reasoningText\":{\"signature\":");
+    buf_text(out, "{\"reasoningContent\":{\"reasoningText\":{\"signature\":");
     sim_signature_put(out, a);
-    LITERAL(out, ",\"text\":");
+    buf_text(out, ",\"text\":");
     sim_block_put(b, 0, b->bytes, out);
-    LITERAL(out, "}}}");
+    buf_text(out, "}}}");
     break;
   case SIM_CALL:
-    LITERAL(out, "{\"toolUse\":{\"input\":");
+    buf_text(out, "{\"toolUse\":{\"input\":");
     buf_slice(out, b->text);
-    LITERAL(out, ",\"name\":");
+    buf_text(out, ",\"name\":");
     buf_slice(out, b->name);
-    LITERAL(out, ",\"toolUseId\":\"");
+    buf_text(out, ",\"toolUseId\":\"");
     sim_id_put(out, "tooluse_", a, 100 + index);
-    LITERAL(out, "\"}}");
+    buf_text(out, "\"}}");
     break;
   case SIM_TEXT:
   case SIM_REFUSAL:
-    LITERAL(out, "{\"text\":");
+    buf_text(out, "{\"text\":");
     sim_block_put(b, 0, b->bytes, out);
-    LITERAL(out, "}");
+    buf_text(out, "}");
     break;
   }
 }
 
 static void whole(const struct sim_answer *a, struct buf *out) {
-  LITERAL(out, "{\"metrics\":{\"latencyMs\":1},\"output\":{\"message\":{\"content\":[");
+  buf_text(out, "{\"metrics\":{\"latencyMs\":1},\"output\":{\"message\":{\"content\":[");
   for (unsigned i = 0; i < a->block_count; i++) {
     if (i > 0) buf_byte(out, ',');
     put_block(a, i, out);
   }
-  LITERAL(out, "],\"role\":\"assistant\"}},\"stopReason\":");
+  buf_text(out, "],\"role\":\"assistant\"}},\"stopReason\":");
   json_put_string(out, stop_reason(a));
   if (a->usage) {
     buf_byte(out, ',');
@@ -227,22 +220,20 @@ static void put_event(struct buf *out, struct slice name, const struct buf *json
 }
 
 static void put_delta_head(unsigned index, struct buf *json) {
-  LITERAL(json, "{\"contentBlockIndex\":");
-  buf_u64(json, index);
-  LITERAL(json, ",\"delta\":");
+  sim_put_count(json, "{\"contentBlockIndex\":", index);
+  buf_text(json, ",\"delta\":");
 }
 
 static void put_open(const struct sim_answer *a, unsigned index, struct buf *out) {
   const struct sim_block *b = &a->blocks[index];
   struct buf *json = payload();
   if (b->kind != SIM_CALL) return;
-  LITERAL(json, "{\"contentBlockIndex\":");
-  buf_u64(json, index);
-  LITERAL(json, ",\"start\":{\"toolUse\":{\"name\":");
+  sim_put_count(json, "{\"contentBlockIndex\":", index);
+  buf_text(json, ",\"start\":{\"toolUse\":{\"name\":");
   buf_slice(json, b->name);
-  LITERAL(json, ",\"toolUseId\":\"");
+  buf_text(json, ",\"toolUseId\":\"");
   sim_id_put(json, "tooluse_", a, 100 + index);
-  LITERAL(json, "\"}}}");
+  buf_text(json, "\"}}}");
   put_event(out, SLICE("contentBlockStart"), json);
 }
 
@@ -251,14 +242,14 @@ static void put_delta(const struct sim_answer *a, const struct sim_step *step, s
   struct buf *json = payload();
   put_delta_head(step->block, json);
   switch (b->kind) {
-  case SIM_THINKING: LITERAL(json, "{\"reasoningContent\":{\"text\":"); break;
-  case SIM_CALL: LITERAL(json, "{\"toolUse\":{\"input\":"); break;
+  case SIM_THINKING: buf_text(json, "{\"reasoningContent\":{\"text\":"); break;
+  case SIM_CALL: buf_text(json, "{\"toolUse\":{\"input\":"); break;
   case SIM_TEXT:
-  case SIM_REFUSAL: LITERAL(json, "{\"text\":"); break;
+  case SIM_REFUSAL: buf_text(json, "{\"text\":"); break;
   }
   sim_block_put(b, step->from, step->to, json);
-  if (b->kind == SIM_THINKING || b->kind == SIM_CALL) LITERAL(json, "}");
-  LITERAL(json, "},\"p\":\"abcdefghij\"}");
+  if (b->kind == SIM_THINKING || b->kind == SIM_CALL) buf_text(json, "}");
+  buf_text(json, "},\"p\":\"abcdefghij\"}");
   put_event(out, SLICE("contentBlockDelta"), json);
 }
 
@@ -266,51 +257,45 @@ static void put_close(const struct sim_answer *a, unsigned index, struct buf *ou
   struct buf *json = payload();
   if (a->blocks[index].kind == SIM_THINKING) {
     put_delta_head(index, json);
-    LITERAL(json, "{\"reasoningContent\":{\"signature\":");
+    buf_text(json, "{\"reasoningContent\":{\"signature\":");
     sim_signature_put(json, a);
-    LITERAL(json, "}}}");
+    buf_text(json, "}}}");
     put_event(out, SLICE("contentBlockDelta"), json);
     json->len = 0;
   }
-  LITERAL(json, "{\"contentBlockIndex\":");
-  buf_u64(json, index);
-  LITERAL(json, "}");
+  sim_put_count(json, "{\"contentBlockIndex\":", index);
+  buf_text(json, "}");
   put_event(out, SLICE("contentBlockStop"), json);
 }
 
-static void step_out(const struct sim_answer *a, const struct sim_step *step, struct buf *out) {
-  struct buf *json;
-  switch (step->kind) {
-  case SIM_STEP_BEGIN:
-    json = payload();
-    LITERAL(json, "{\"role\":\"assistant\"}");
-    put_event(out, SLICE("messageStart"), json);
-    break;
-  case SIM_STEP_OPEN: put_open(a, step->block, out); break;
-  case SIM_STEP_DELTA: put_delta(a, step, out); break;
-  case SIM_STEP_CLOSE: put_close(a, step->block, out); break;
-  case SIM_STEP_FINISH:
-    json = payload();
-    LITERAL(json, "{\"stopReason\":");
-    json_put_string(json, stop_reason(a));
-    LITERAL(json, "}");
-    put_event(out, SLICE("messageStop"), json);
-    break;
-  case SIM_STEP_END:
-    if (!a->usage) break;
-    json = payload();
-    LITERAL(json, "{\"metrics\":{\"latencyMs\":1},");
-    put_usage(a, json);
-    LITERAL(json, "}");
-    put_event(out, SLICE("metadata"), json);
-    break;
-  }
+static void put_begin(const struct sim_answer *a, struct buf *out) {
+  struct buf *json = payload();
+  (void)a;
+  buf_text(json, "{\"role\":\"assistant\"}");
+  put_event(out, SLICE("messageStart"), json);
+}
+
+static void put_finish(const struct sim_answer *a, struct buf *out) {
+  struct buf *json = payload();
+  buf_text(json, "{\"stopReason\":");
+  json_put_string(json, stop_reason(a));
+  buf_text(json, "}");
+  put_event(out, SLICE("messageStop"), json);
+}
+
+static void put_end(const struct sim_answer *a, struct buf *out) {
+  struct buf *json = payload();
+  if (!a->usage) return;
+  buf_text(json, "{\"metrics\":{\"latencyMs\":1},");
+  put_usage(a, json);
+  buf_text(json, "}");
+  put_event(out, SLICE("metadata"), json);
 }
 
 /* Converse has no ping; an event of a name that clients do not know is passed over by them. */
 static void ping(struct buf *out) {
   struct buf *json = payload();
-  LITERAL(json, "{}");
+  buf_text(json, "{}");
   put_event(out, SLICE("ping"), json);
 }
 
@@ -345,42 +330,35 @@ static struct slice stream_type(unsigned status) {
 }
 
 static void error(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
-  const struct sim_fault *f = sim_fault_of(faults, why->status);
+  struct sim_refusal said = sim_refusal_worded(why, faults);
   (void)a;
-  LITERAL(out, "{\"__type\":");
-  json_put_string(out, why->type.len > 0 ? why->type : f->type);
-  LITERAL(out, ",\"message\":");
-  json_put_string(out, why->message.len > 0 ? why->message : f->message);
-  LITERAL(out, "}");
+  buf_text(out, "{\"__type\":");
+  json_put_string(out, said.type);
+  buf_text(out, ",\"message\":");
+  json_put_string(out, said.message);
+  buf_text(out, "}");
 }
 
 static void error_event(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
-  const struct sim_fault *f = sim_fault_of(faults, why->status);
+  struct sim_refusal said = sim_refusal_worded(why, faults);
   struct buf *json = payload();
   (void)a;
-  LITERAL(json, "{\"message\":");
-  json_put_string(json, why->message.len > 0 ? why->message : f->message);
-  LITERAL(json, "}");
+  buf_text(json, "{\"message\":");
+  json_put_string(json, said.message);
+  buf_text(json, "}");
   aws_events_put_json(out, true, why->type.len > 0 ? why->type : stream_type(why->status), buf_view(json));
 }
 
 static void models(struct buf *out) {
-  LITERAL(out, "{\"modelSummaries\":[{\"modelId\":\"anthropic.claude-sonnet-4-5-20250929-v1:0\"},"
-               "{\"modelId\":\"amazon.nova-lite-v1:0\"}]}");
+  buf_text(out, "{\"modelSummaries\":[{\"modelId\":\"anthropic.claude-sonnet-4-5-20250929-v1:0\"},"
+                "{\"modelId\":\"amazon.nova-lite-v1:0\"}]}");
 }
 
 const struct sim_dialect sim_bedrock_converse = {
     .name = "bedrock.converse",
     .takes = takes,
-    .read = read,
     .tool = tool,
-    .credential = credential,
-    .wrong_key = wrong_key,
-    .headers = headers,
-    .whole = whole,
-    .step = step_out,
-    .ping = ping,
-    .error = error,
-    .error_event = error_event,
-    .models = models,
+    SIM_OWN_CHAT,
+    .steps = {put_begin, put_open, put_delta, put_close, put_finish, put_end},
+    SIM_OWN_PROVIDER,
 };

@@ -6,8 +6,6 @@
 #include "main/simulate/openai.h"
 #include "wire/json.h"
 
-#define LITERAL(out, text) buf_append((out), (text), sizeof(text) - 1)
-
 /* Tokens of the prompt's frame: seen by the model, never billed. */
 enum { FRAME_TOKENS = 400, CITED_BYTES = 4 };
 
@@ -27,9 +25,7 @@ static bool read(struct slice body, const struct http_head *head, struct sim_ask
   else if (f[MESSAGES].kind != JSON_ARRAY)
     why->message = SLICE("invalid request: messages must be a list of messages.");
   if (why->message.len > 0) return false;
-  ask->model = f[MODEL].raw;
-  ask->stream = f[STREAM].raw.ptr != NULL && f[STREAM].kind == JSON_TRUE;
-  if (f[TOOLS].raw.ptr != NULL && f[TOOLS].kind == JSON_ARRAY) ask->tools = f[TOOLS].raw;
+  sim_ask_begin(ask, &f[MODEL], &f[STREAM], &f[TOOLS]);
   if (f[DOCUMENTS].raw.ptr != NULL && f[DOCUMENTS].kind == JSON_ARRAY) ask->documents = f[DOCUMENTS].raw;
   if (!json_to_u64(f[MAX].raw, &ask->max_tokens)) ask->max_tokens = 0;
   if (sim_json_is(f[CHOICE].raw, "NONE")) ask->tool_choice = SIM_TOOL_NONE;
@@ -48,9 +44,9 @@ static void wrong_key(struct slice key, struct buf *message) {
 }
 
 static void headers(const struct sim_answer *a, struct buf *out) {
-  LITERAL(out, "x-trial-endpoint-call-limit: 40\r\nx-trial-endpoint-call-remaining: 39\r\nx-debug-trace-id: ");
+  buf_text(out, "x-trial-endpoint-call-limit: 40\r\nx-trial-endpoint-call-remaining: 39\r\nx-debug-trace-id: ");
   sim_id_put(out, "", a, 7);
-  LITERAL(out, "\r\n");
+  buf_text(out, "\r\n");
 }
 
 static void put_finish(const struct sim_answer *a, struct buf *out) {
@@ -59,26 +55,20 @@ static void put_finish(const struct sim_answer *a, struct buf *out) {
                                                 .tool_calls = SLICE_INIT("TOOL_CALL"),
                                                 .refusal = SLICE_INIT("ERROR_TOXIC"),
                                                 .content_filter = SLICE_INIT("ERROR_TOXIC")};
-  LITERAL(out, "\"finish_reason\":");
+  buf_text(out, "\"finish_reason\":");
   json_put_string(out, sim_finish_word(a, &words));
 }
 
 static void put_usage(const struct sim_answer *a, struct buf *out) {
-  LITERAL(out, ",\"usage\":{\"billed_units\":{\"input_tokens\":");
-  buf_u64(out, a->input_tokens);
-  LITERAL(out, ",\"output_tokens\":");
-  buf_u64(out, a->output_tokens);
-  LITERAL(out, "},\"tokens\":{\"input_tokens\":");
-  buf_u64(out, a->input_tokens + FRAME_TOKENS);
-  LITERAL(out, ",\"output_tokens\":");
-  buf_u64(out, a->output_tokens);
+  sim_put_count(out, ",\"usage\":{\"billed_units\":{\"input_tokens\":", a->input_tokens);
+  sim_put_count(out, ",\"output_tokens\":", a->output_tokens);
+  sim_put_count(out, "},\"tokens\":{\"input_tokens\":", a->input_tokens + FRAME_TOKENS);
+  sim_put_count(out, ",\"output_tokens\":", a->output_tokens);
   if (a->thinking_tokens > 0) {
-    LITERAL(out, ",\"reasoning_tokens\":");
-    buf_u64(out, a->thinking_tokens);
+    sim_put_count(out, ",\"reasoning_tokens\":", a->thinking_tokens);
   }
-  LITERAL(out, "},\"cached_tokens\":");
-  buf_u64(out, a->cached_tokens);
-  LITERAL(out, "}");
+  sim_put_count(out, "},\"cached_tokens\":", a->cached_tokens);
+  buf_text(out, "}");
 }
 
 static bool is_call(const struct sim_answer *a, unsigned block) {
@@ -100,11 +90,11 @@ static bool has_plan(const struct sim_answer *a) {
 static const char plan[] = "I will call the tools.";
 
 static void put_call_head(const struct sim_answer *a, unsigned block, struct buf *out) {
-  LITERAL(out, "{\"id\":\"");
+  buf_text(out, "{\"id\":\"");
   sim_id_put(out, "call_", a, 100 + block);
-  LITERAL(out, "\",\"type\":\"function\",\"function\":{\"name\":");
+  buf_text(out, "\",\"type\":\"function\",\"function\":{\"name\":");
   buf_slice(out, a->blocks[block].name);
-  LITERAL(out, ",\"arguments\":");
+  buf_text(out, ",\"arguments\":");
 }
 
 /* The first document of the request, cited for the first word of the answer's text; nothing where there is none, and
@@ -114,22 +104,21 @@ static bool put_citation(const struct sim_answer *a, unsigned block, struct buf 
   struct slice documents = a->documents, document;
   if (b->kind != SIM_TEXT || b->bytes < CITED_BYTES || !sim_json_element(&documents, &document)) return false;
   struct slice id = sim_json_get(document, "id");
-  LITERAL(out, "{\"start\":0,\"end\":4,\"text\":");
+  buf_text(out, "{\"start\":0,\"end\":4,\"text\":");
   sim_block_put(b, 0, CITED_BYTES, out);
-  LITERAL(out, ",\"sources\":[{\"type\":\"document\",\"id\":");
+  buf_text(out, ",\"sources\":[{\"type\":\"document\",\"id\":");
   buf_slice(out, id.ptr != NULL ? id : SLICE("\"doc:0\""));
-  LITERAL(out, ",\"document\":");
+  buf_text(out, ",\"document\":");
   if (*document.ptr == '{') {
     struct slice fields = sim_json_get(document, "data");
     buf_slice(out, fields.ptr != NULL && *fields.ptr == '{' ? fields : SLICE("{}"));
   } else {
-    LITERAL(out, "{\"text\":");
+    buf_text(out, "{\"text\":");
     buf_slice(out, document);
-    LITERAL(out, "}");
+    buf_text(out, "}");
   }
-  LITERAL(out, "}],\"type\":\"TEXT_CONTENT\",\"content_index\":");
-  buf_u64(out, number_of(a, block));
-  LITERAL(out, "}");
+  sim_put_count(out, "}],\"type\":\"TEXT_CONTENT\",\"content_index\":", number_of(a, block));
+  buf_text(out, "}");
   return true;
 }
 
@@ -146,15 +135,15 @@ static void put_content(const struct sim_answer *a, struct buf *out) {
     first = false;
     buf_text(out, b->kind == SIM_THINKING ? "{\"type\":\"thinking\",\"thinking\":" : "{\"type\":\"text\",\"text\":");
     sim_block_put(b, 0, b->bytes, out);
-    LITERAL(out, "}");
+    buf_text(out, "}");
   }
-  if (!first) LITERAL(out, "]");
+  if (!first) buf_text(out, "]");
 }
 
 static void put_calls(const struct sim_answer *a, struct buf *out) {
   bool first = true;
   if (has_plan(a)) {
-    LITERAL(out, ",\"tool_plan\":");
+    buf_text(out, ",\"tool_plan\":");
     json_put_string(out, slice_text(plan));
   }
   for (unsigned i = 0; i < a->block_count; i++) {
@@ -163,56 +152,55 @@ static void put_calls(const struct sim_answer *a, struct buf *out) {
     first = false;
     put_call_head(a, i, out);
     sim_block_put(&a->blocks[i], 0, a->blocks[i].bytes, out);
-    LITERAL(out, "}}");
+    buf_text(out, "}}");
   }
-  if (!first) LITERAL(out, "]");
+  if (!first) buf_text(out, "]");
 }
 
 static void whole(const struct sim_answer *a, struct buf *out) {
-  LITERAL(out, "{\"id\":\"");
+  buf_text(out, "{\"id\":\"");
   sim_id_put(out, "", a, 1);
-  LITERAL(out, "\",\"message\":{\"role\":\"assistant\"");
+  buf_text(out, "\",\"message\":{\"role\":\"assistant\"");
   put_calls(a, out);
   put_content(a, out);
   for (unsigned i = 0; i < a->block_count; i++) {
     struct buf citation = {0};
     if (put_citation(a, i, &citation)) {
-      LITERAL(out, ",\"citations\":[");
+      buf_text(out, ",\"citations\":[");
       buf_slice(out, buf_view(&citation));
-      LITERAL(out, "]");
+      buf_text(out, "]");
     }
     buf_done(&citation);
   }
-  LITERAL(out, "},");
+  buf_text(out, "},");
   put_finish(a, out);
   if (a->usage) put_usage(a, out);
-  LITERAL(out, "}");
+  buf_text(out, "}");
 }
 
 static void put_event_head(const char *type, struct buf *out) {
-  LITERAL(out, "event: ");
+  buf_text(out, "event: ");
   buf_text(out, type);
-  LITERAL(out, "\ndata: {\"type\":\"");
+  buf_text(out, "\ndata: {\"type\":\"");
   buf_text(out, type);
-  LITERAL(out, "\"");
+  buf_text(out, "\"");
 }
 
 static void put_index(const struct sim_answer *a, unsigned block, struct buf *out) {
-  LITERAL(out, ",\"index\":");
-  buf_u64(out, number_of(a, block));
+  sim_put_count(out, ",\"index\":", number_of(a, block));
 }
 
 static void put_begin(const struct sim_answer *a, struct buf *out) {
-  LITERAL(out, "event: message-start\ndata: {\"id\":\"");
+  buf_text(out, "event: message-start\ndata: {\"id\":\"");
   sim_id_put(out, "", a, 1);
-  LITERAL(out,
-          "\",\"type\":\"message-start\",\"delta\":{\"message\":{\"role\":\"assistant\",\"content\":[],\"tool_plan\":"
-          "\"\",\"tool_calls\":[],\"citations\":[]}}}\n\n");
+  buf_text(out,
+           "\",\"type\":\"message-start\",\"delta\":{\"message\":{\"role\":\"assistant\",\"content\":[],\"tool_plan\":"
+           "\"\",\"tool_calls\":[],\"citations\":[]}}}\n\n");
   if (!has_plan(a)) return;
   put_event_head("tool-plan-delta", out);
-  LITERAL(out, ",\"delta\":{\"message\":{\"tool_plan\":");
+  buf_text(out, ",\"delta\":{\"message\":{\"tool_plan\":");
   json_put_string(out, slice_text(plan));
-  LITERAL(out, "}}}\n\n");
+  buf_text(out, "}}}\n\n");
 }
 
 static void put_open(const struct sim_answer *a, unsigned block, struct buf *out) {
@@ -220,16 +208,16 @@ static void put_open(const struct sim_answer *a, unsigned block, struct buf *out
   put_event_head(call ? "tool-call-start" : "content-start", out);
   put_index(a, block, out);
   if (call) {
-    LITERAL(out, ",\"delta\":{\"message\":{\"tool_calls\":");
+    buf_text(out, ",\"delta\":{\"message\":{\"tool_calls\":");
     put_call_head(a, block, out);
-    LITERAL(out, "\"\"}}}}}\n\n");
+    buf_text(out, "\"\"}}}}}\n\n");
     return;
   }
-  LITERAL(out, ",\"delta\":{\"message\":{\"content\":{\"type\":\"");
+  buf_text(out, ",\"delta\":{\"message\":{\"content\":{\"type\":\"");
   buf_text(out, kind_of(&a->blocks[block]));
-  LITERAL(out, "\",\"");
+  buf_text(out, "\",\"");
   buf_text(out, kind_of(&a->blocks[block]));
-  LITERAL(out, "\":\"\"}}}}\n\n");
+  buf_text(out, "\":\"\"}}}}\n\n");
 }
 
 static void put_delta(const struct sim_answer *a, const struct sim_step *step, struct buf *out) {
@@ -237,11 +225,11 @@ static void put_delta(const struct sim_answer *a, const struct sim_step *step, s
   bool call = is_call(a, step->block);
   put_event_head(call ? "tool-call-delta" : "content-delta", out);
   put_index(a, step->block, out);
-  if (call) LITERAL(out, ",\"delta\":{\"message\":{\"tool_calls\":{\"function\":{\"arguments\":");
-  else LITERAL(out, ",\"delta\":{\"message\":{\"content\":{\"");
+  if (call) buf_text(out, ",\"delta\":{\"message\":{\"tool_calls\":{\"function\":{\"arguments\":");
+  else buf_text(out, ",\"delta\":{\"message\":{\"content\":{\"");
   if (!call) {
     buf_text(out, kind_of(b));
-    LITERAL(out, "\":");
+    buf_text(out, "\":");
   }
   sim_block_put(b, step->from, step->to, out);
   buf_text(out, call ? "}}}}}\n\n" : "}}}}\n\n");
@@ -251,31 +239,22 @@ static void put_close(const struct sim_answer *a, unsigned block, struct buf *ou
   struct buf citation = {0};
   if (put_citation(a, block, &citation)) {
     put_event_head("citation-start", out);
-    LITERAL(out, ",\"index\":0,\"delta\":{\"message\":{\"citations\":");
+    buf_text(out, ",\"index\":0,\"delta\":{\"message\":{\"citations\":");
     buf_slice(out, buf_view(&citation));
-    LITERAL(out, "}}}\n\nevent: citation-end\ndata: {\"type\":\"citation-end\",\"index\":0}\n\n");
+    buf_text(out, "}}}\n\nevent: citation-end\ndata: {\"type\":\"citation-end\",\"index\":0}\n\n");
   }
   buf_done(&citation);
   put_event_head(is_call(a, block) ? "tool-call-end" : "content-end", out);
   put_index(a, block, out);
-  LITERAL(out, "}\n\n");
+  buf_text(out, "}\n\n");
 }
 
-static void step_out(const struct sim_answer *a, const struct sim_step *step, struct buf *out) {
-  switch (step->kind) {
-  case SIM_STEP_BEGIN: put_begin(a, out); break;
-  case SIM_STEP_OPEN: put_open(a, step->block, out); break;
-  case SIM_STEP_DELTA: put_delta(a, step, out); break;
-  case SIM_STEP_CLOSE: put_close(a, step->block, out); break;
-  case SIM_STEP_FINISH:
-    put_event_head("message-end", out);
-    LITERAL(out, ",\"delta\":{");
-    put_finish(a, out);
-    if (a->usage) put_usage(a, out);
-    LITERAL(out, "}}\n\n");
-    break;
-  case SIM_STEP_END: LITERAL(out, "data: [DONE]\n\n"); break;
-  }
+static void put_message_end(const struct sim_answer *a, struct buf *out) {
+  put_event_head("message-end", out);
+  buf_text(out, ",\"delta\":{");
+  put_finish(a, out);
+  if (a->usage) put_usage(a, out);
+  buf_text(out, "}}\n\n");
 }
 
 static const struct sim_fault faults[] = {
@@ -294,51 +273,45 @@ static const struct sim_fault faults[] = {
     {.message = SLICE_INIT("internal server error")},
 };
 
-static struct slice message_of(const struct sim_refusal *why) {
-  return why->message.len > 0 ? why->message : sim_fault_of(faults, why->status)->message;
-}
-
 static void error(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
-  LITERAL(out, "{\"id\":\"");
+  buf_text(out, "{\"id\":\"");
   sim_id_put(out, "", a, 7);
   if (why->type.len > 0) {
-    LITERAL(out, "\",\"error_type\":");
+    buf_text(out, "\",\"error_type\":");
     json_put_string(out, why->type);
   } else {
-    LITERAL(out, "\"");
+    buf_text(out, "\"");
   }
-  LITERAL(out, ",\"message\":");
-  json_put_string(out, message_of(why));
-  LITERAL(out, "}");
+  buf_text(out, ",\"message\":");
+  json_put_string(out, sim_refusal_worded(why, faults).message);
+  buf_text(out, "}");
 }
 
 static void error_event(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
   (void)a;
   put_event_head("message-end", out);
-  LITERAL(out, ",\"delta\":{\"error\":");
-  json_put_string(out, message_of(why));
-  LITERAL(out, ",\"finish_reason\":\"ERROR\"}}\n\n");
+  buf_text(out, ",\"delta\":{\"error\":");
+  json_put_string(out, sim_refusal_worded(why, faults).message);
+  buf_text(out, ",\"finish_reason\":\"ERROR\"}}\n\n");
 }
 
 static void models(struct buf *out) {
-  LITERAL(out, "{\"models\":[{\"name\":\"command-a-03-2025\",\"endpoints\":[\"chat\"],\"finetuned\":false,"
-               "\"context_length\":288000},{\"name\":\"embed-v4.0\",\"endpoints\":[\"embed\"],\"finetuned\":false,"
-               "\"context_length\":128000},{\"name\":\"rerank-v3.5\",\"endpoints\":[\"rerank\"],\"finetuned\":false,"
-               "\"context_length\":4096}],\"next_page_token\":\"\"}");
+  buf_text(out, "{\"models\":[{\"name\":\"command-a-03-2025\",\"endpoints\":[\"chat\"],\"finetuned\":false,"
+                "\"context_length\":288000},{\"name\":\"embed-v4.0\",\"endpoints\":[\"embed\"],\"finetuned\":false,"
+                "\"context_length\":128000},{\"name\":\"rerank-v3.5\",\"endpoints\":[\"rerank\"],\"finetuned\":false,"
+                "\"context_length\":4096}],\"next_page_token\":\"\"}");
 }
 
 const struct sim_dialect sim_cohere_chat = {
     .name = "cohere.chat",
     .path_end = SLICE_INIT("/chat"),
-    .read = read,
     .tool = sim_openai_tool,
-    .credential = sim_openai_credential,
+    .credential = sim_bearer_token,
     .wrong_key = wrong_key,
     .headers = headers,
-    .whole = whole,
-    .step = step_out,
     .ping = sim_openai_ping,
     .error = error,
-    .error_event = error_event,
     .models = models,
+    SIM_OWN_CHAT,
+    .steps = {put_begin, put_open, put_delta, put_close, put_message_end, sim_openai_put_done},
 };

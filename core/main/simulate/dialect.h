@@ -18,6 +18,16 @@ struct sim_step {
   uint64_t from, to; /* DELTA: bytes of its text */
 };
 
+/* The same as functions of a dialect; NULL, but for delta and end: it writes nothing then. */
+struct sim_steps {
+  void (*begin)(const struct sim_answer *a, struct buf *out);
+  void (*open)(const struct sim_answer *a, unsigned block, struct buf *out);
+  void (*delta)(const struct sim_answer *a, const struct sim_step *step, struct buf *out);
+  void (*close)(const struct sim_answer *a, unsigned block, struct buf *out);
+  void (*finish)(const struct sim_answer *a, struct buf *out);
+  void (*end)(const struct sim_answer *a, struct buf *out);
+};
+
 struct sim_refusal {
   unsigned status;
   struct slice type;    /* empty: the provider's usual one for the status */
@@ -46,12 +56,18 @@ struct sim_dialect {
   void (*whole)(const struct sim_answer *a, struct buf *out);
   /* Once before the first step of a stream; may set a->event_head. May be NULL. */
   void (*begin)(struct sim_answer *a, struct arena *arena);
-  void (*step)(const struct sim_answer *a, const struct sim_step *step, struct buf *out);
+  struct sim_steps steps;
   void (*ping)(struct buf *out);
   void (*error)(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out);       /* a body */
   void (*error_event)(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out); /* of a stream */
   void (*models)(struct buf *out); /* the body of GET /v1/models */
 };
+
+/* Fields of a row whose functions stand under the same names in its file: how a chat goes, which every dialect has of
+ * its own, and what its provider does besides. */
+#define SIM_OWN_CHAT .read = read, .whole = whole, .error_event = error_event
+#define SIM_OWN_PROVIDER                                                                                               \
+  .credential = credential, .wrong_key = wrong_key, .headers = headers, .ping = ping, .error = error, .models = models
 
 extern const struct sim_dialect sim_openai_chat, sim_openai_responses, sim_anthropic_messages, sim_bedrock_converse,
     sim_gemini, sim_cohere_chat;
@@ -60,7 +76,12 @@ enum { SIM_DIALECTS = 6 };
 extern const struct sim_dialect *const sim_dialects[SIM_DIALECTS];
 
 bool sim_dialect_takes(const struct sim_dialect *d, struct slice path);
-const struct sim_fault *sim_fault_of(const struct sim_fault *rows, unsigned status);
+void sim_dialect_step(const struct sim_dialect *d, const struct sim_answer *a, const struct sim_step *step,
+                      struct buf *out);
+/* The refusal with the provider's usual words for its status where it has none of its own. */
+struct sim_refusal sim_refusal_worded(const struct sim_refusal *why, const struct sim_fault *rows);
+/* What stands behind "Bearer " in authorization, or an empty slice. */
+struct slice sim_bearer_token(const struct http_head *head);
 /* Row of a name, or NULL. */
 const struct sim_dialect *sim_dialect_named(const char *name);
 

@@ -10,8 +10,6 @@
 #include "main/simulate/json.h"
 #include "wire/json.h"
 
-#define LITERAL(out, text) buf_append((out), (text), sizeof(text) - 1)
-
 enum { DIMENSIONS = 8, DIMENSIONS_MAX = 4096, BASE64_BLOCK = 3, BASE64_TEXT = 4, INT8_MOST = 127 };
 
 enum shape { OPENAI, COHERE, GEMINI, GEMINI_ONE, VERTEX, TITAN, COHERE_ON_AWS, RANK, COHERE_RANK, RANK_ON_AWS, NONE };
@@ -214,7 +212,7 @@ static void put_vectors(enum shape shape, struct slice body, const char *open, c
     buf_text(out, open);
     if (shape == OPENAI) {
       buf_u64(out, i);
-      LITERAL(out, ",\"embedding\":");
+      buf_text(out, ",\"embedding\":");
     }
     put_vector(input, dimensions, type, out);
     buf_text(out, close);
@@ -227,7 +225,7 @@ static void put_by_type(enum shape shape, struct slice body, struct buf *out) {
   for (bool first = true; sim_json_element(&types, &type); first = false) {
     buf_byte(out, first ? '{' : ',');
     buf_slice(out, type);
-    LITERAL(out, ":[");
+    buf_text(out, ":[");
     put_vectors(shape, body, "", "", type, out);
     buf_byte(out, ']');
   }
@@ -236,31 +234,29 @@ static void put_by_type(enum shape shape, struct slice body, struct buf *out) {
 
 static void put_cohere(enum shape shape, struct slice body, const struct sim_answer *a, struct buf *out) {
   struct slice texts = sim_json_get(body, "texts");
-  LITERAL(out, "{\"id\":\"");
+  buf_text(out, "{\"id\":\"");
   sim_id_put(out, "", a, 1);
-  LITERAL(out, "\",\"texts\":");
+  buf_text(out, "\",\"texts\":");
   buf_slice(out, texts.ptr != NULL ? texts : SLICE("[]"));
-  LITERAL(out, ",\"embeddings\":");
+  buf_text(out, ",\"embeddings\":");
   put_by_type(shape, body, out);
   if (shape == COHERE) {
-    LITERAL(out, ",\"meta\":{\"api_version\":{\"version\":\"2\"},\"billed_units\":{\"input_tokens\":");
-    buf_u64(out, a->input_tokens);
-    LITERAL(out, "}}");
+    sim_put_count(
+        out, ",\"meta\":{\"api_version\":{\"version\":\"2\"},\"billed_units\":{\"input_tokens\":", a->input_tokens);
+    buf_text(out, "}}");
   }
-  LITERAL(out, ",\"response_type\":\"embeddings_by_type\"}");
+  buf_text(out, ",\"response_type\":\"embeddings_by_type\"}");
 }
 
 static void put_openai(struct slice body, const struct sim_answer *a, struct buf *out) {
   struct slice format = sim_json_get(body, "encoding_format");
-  LITERAL(out, "{\"object\":\"list\",\"data\":[");
+  buf_text(out, "{\"object\":\"list\",\"data\":[");
   put_vectors(OPENAI, body, "{\"object\":\"embedding\",\"index\":", "}", format, out);
-  LITERAL(out, "],\"model\":");
+  buf_text(out, "],\"model\":");
   buf_slice(out, a->model);
-  LITERAL(out, ",\"usage\":{\"prompt_tokens\":");
-  buf_u64(out, a->input_tokens);
-  LITERAL(out, ",\"total_tokens\":");
-  buf_u64(out, a->input_tokens);
-  LITERAL(out, "}}");
+  sim_put_count(out, ",\"usage\":{\"prompt_tokens\":", a->input_tokens);
+  sim_put_count(out, ",\"total_tokens\":", a->input_tokens);
+  buf_text(out, "}}");
 }
 
 static void put_gemini(enum shape shape, struct slice body, const struct sim_answer *a, struct buf *out) {
@@ -268,25 +264,24 @@ static void put_gemini(enum shape shape, struct slice body, const struct sim_ans
   buf_text(out, shape == GEMINI ? "{\"embeddings\":[" : "{\"embedding\":");
   put_vectors(shape, body, "{\"values\":", "}", none, out);
   buf_text(out, shape == GEMINI ? "]" : "");
-  LITERAL(out, ",\"usageMetadata\":{\"promptTokenCount\":");
-  buf_u64(out, a->input_tokens);
-  LITERAL(out, "}}");
+  sim_put_count(out, ",\"usageMetadata\":{\"promptTokenCount\":", a->input_tokens);
+  buf_text(out, "}}");
 }
 
 static void put_vertex(struct slice body, struct buf *out) {
   struct inputs inputs = inputs_of(VERTEX, body);
   struct slice input;
   unsigned dimensions = dimensions_of(body);
-  LITERAL(out, "{\"predictions\":");
+  buf_text(out, "{\"predictions\":");
   for (bool first = true; next_input(&inputs, &input); first = false) {
     buf_text(out, first ? "[{\"embeddings\":{\"statistics\":{\"truncated\":false,\"token_count\":"
                         : ",{\"embeddings\":{\"statistics\":{\"truncated\":false,\"token_count\":");
     buf_u64(out, tokens_of(text_of(input)));
-    LITERAL(out, "},\"values\":");
+    buf_text(out, "},\"values\":");
     put_vector(input, dimensions, (struct slice){0}, out);
-    LITERAL(out, "}}");
+    buf_text(out, "}}");
   }
-  LITERAL(out, "]}");
+  buf_text(out, "]}");
 }
 
 /* ---- ranks */
@@ -337,10 +332,10 @@ static void put_results(struct slice body, struct buf *out) {
   for (uint64_t i = 0; i < count && i < top; i++) {
     buf_text(out, i == 0 ? "{\"index\":" : ",{\"index\":");
     buf_u64(out, all[i].index);
-    LITERAL(out, ",\"relevance_score\":");
+    buf_text(out, ",\"relevance_score\":");
     json_put_double(out, all[i].score);
     if (slice_eq(sim_json_get(body, "return_documents"), SLICE("true"))) {
-      LITERAL(out, ",\"document\":{\"text\":");
+      buf_text(out, ",\"document\":{\"text\":");
       buf_slice(out, all[i].text);
       buf_byte(out, '}');
     }
@@ -353,19 +348,18 @@ static void put_results(struct slice body, struct buf *out) {
 static void put_rank(enum shape shape, struct slice body, const struct sim_answer *a, struct buf *out) {
   bool voyage = sim_json_get(body, "top_k").ptr != NULL;
   if (shape == RANK) {
-    LITERAL(out, "{\"object\":\"list\",\"model\":");
+    buf_text(out, "{\"object\":\"list\",\"model\":");
     buf_slice(out, a->model);
-    LITERAL(out, ",\"usage\":{\"total_tokens\":");
-    buf_u64(out, a->input_tokens);
+    sim_put_count(out, ",\"usage\":{\"total_tokens\":", a->input_tokens);
     buf_text(out, voyage ? "},\"data\":" : "},\"results\":");
   } else {
-    LITERAL(out, "{\"id\":\"");
+    buf_text(out, "{\"id\":\"");
     sim_id_put(out, "", a, 1);
-    LITERAL(out, "\",\"results\":");
+    buf_text(out, "\",\"results\":");
   }
   put_results(body, out);
   if (shape == COHERE_RANK)
-    LITERAL(out, ",\"meta\":{\"api_version\":{\"version\":\"2\"},\"billed_units\":{\"search_units\":1}}");
+    buf_text(out, ",\"meta\":{\"api_version\":{\"version\":\"2\"},\"billed_units\":{\"search_units\":1}}");
   buf_byte(out, '}');
 }
 
@@ -379,11 +373,10 @@ void sim_embeddings_put(struct slice path, struct slice body, const struct sim_a
   case GEMINI_ONE: put_gemini(shape, body, a, out); break;
   case VERTEX: put_vertex(body, out); break;
   case TITAN:
-    LITERAL(out, "{\"embedding\":");
+    buf_text(out, "{\"embedding\":");
     put_vectors(TITAN, body, "", "", (struct slice){0}, out);
-    LITERAL(out, ",\"inputTextTokenCount\":");
-    buf_u64(out, a->input_tokens);
-    LITERAL(out, "}");
+    sim_put_count(out, ",\"inputTextTokenCount\":", a->input_tokens);
+    buf_text(out, "}");
     break;
   case RANK:
   case COHERE_RANK:

@@ -7,8 +7,6 @@
 #include "wire/json.h"
 #include "wire/url.h"
 
-#define LITERAL(out, text) buf_append((out), (text), sizeof(text) - 1)
-
 /* A member by its name in camelCase, or in snake_case: clients send both. */
 static struct slice get(struct slice object, const char *camel, const char *snake) {
   struct slice found = sim_json_get(object, camel);
@@ -72,10 +70,8 @@ static void read_content(struct slice content, struct sim_ask *ask) {
   while (sim_json_element(&rest, &part)) {
     struct slice response = get(part, "functionResponse", "function_response");
     if (response.ptr == NULL || ask->result_count == SIM_RESULTS_MAX) continue;
-    ask->results[ask->result_count++] =
-        (struct sim_result){.id = sim_json_get(response, "id"),
-                            .name = sim_json_get(response, "name"),
-                            .content = result_content(sim_json_get(response, "response"))};
+    struct slice said = result_content(sim_json_get(response, "response"));
+    sim_ask_add_result(ask, sim_json_get(response, "id"), said)->name = sim_json_get(response, "name");
   }
   rest = parts;
   if (sim_ask_text_next(&rest, &raw)) ask->user = parts;
@@ -147,9 +143,7 @@ static bool tool(struct slice *rest, struct slice *name, struct slice *schema) {
 static struct slice credential(const struct http_head *head) {
   struct slice key = http_header_of(head, SLICE("x-goog-api-key"));
   if (key.len == 0) key = http_query_of(head->query, SLICE("key"));
-  if (key.len > 0) return key;
-  key = http_header_of(head, SLICE("authorization"));
-  return slice_starts(key, SLICE("Bearer ")) ? slice_from(key, 7) : (struct slice){0};
+  return key.len > 0 ? key : sim_bearer_token(head);
 }
 
 static void wrong_key(struct slice key, struct buf *message) {
@@ -162,7 +156,7 @@ static void wrong_key(struct slice key, struct buf *message) {
 
 static void headers(const struct sim_answer *a, struct buf *out) {
   (void)a;
-  LITERAL(out, "server: scaffolding on HTTPServer2\r\nserver-timing: gfet4t7; dur=12\r\nvary: Origin\r\n");
+  buf_text(out, "server: scaffolding on HTTPServer2\r\nserver-timing: gfet4t7; dur=12\r\nvary: Origin\r\n");
 }
 
 static void put_finish(const struct sim_answer *a, struct buf *out) {
@@ -171,7 +165,7 @@ static void put_finish(const struct sim_answer *a, struct buf *out) {
                                                 .tool_calls = SLICE_INIT("STOP"),
                                                 .refusal = SLICE_INIT("SAFETY"),
                                                 .content_filter = SLICE_INIT("SAFETY")};
-  LITERAL(out, ",\"finishReason\": ");
+  buf_text(out, ",\"finishReason\": ");
   json_put_string(out, sim_finish_word(a, &words));
 }
 
@@ -181,27 +175,27 @@ static bool is_signed(const struct sim_answer *a, unsigned index) {
 }
 
 static void put_signature(const struct sim_answer *a, struct buf *out) {
-  LITERAL(out, ",\"thoughtSignature\": \"");
+  buf_text(out, ",\"thoughtSignature\": \"");
   sim_id_put(out, "EqQBCkYI", a, 50);
   sim_id_put(out, "", a, 51);
-  LITERAL(out, "\"");
+  buf_text(out, "\"");
 }
 
 /* Bytes [from, to) of a block as one part. */
 static void put_part(const struct sim_answer *a, unsigned index, uint64_t from, uint64_t to, struct buf *out) {
   const struct sim_block *b = &a->blocks[index];
   if (b->kind == SIM_CALL) {
-    LITERAL(out, "{\"functionCall\": {\"name\": ");
+    buf_text(out, "{\"functionCall\": {\"name\": ");
     buf_slice(out, b->name);
-    LITERAL(out, ",\"args\": ");
+    buf_text(out, ",\"args\": ");
     buf_slice(out, b->text);
-    LITERAL(out, ",\"id\": \"");
+    buf_text(out, ",\"id\": \"");
     sim_id_put(out, "", a, 100 + index);
-    LITERAL(out, "\"}");
+    buf_text(out, "\"}");
   } else {
-    LITERAL(out, "{\"text\": ");
+    buf_text(out, "{\"text\": ");
     sim_block_put(b, from, to, out);
-    if (b->kind == SIM_THINKING) LITERAL(out, ",\"thought\": true");
+    if (b->kind == SIM_THINKING) buf_text(out, ",\"thought\": true");
   }
 }
 
@@ -213,50 +207,49 @@ static void put_usage(const struct sim_answer *a, unsigned index, uint64_t to, s
     if (a->blocks[i].kind == SIM_THINKING) thought += tokens;
     else said += tokens;
   }
-  LITERAL(out, ",\"usageMetadata\": {\"promptTokenCount\": ");
-  buf_u64(out, a->input_tokens);
+  sim_put_count(out, ",\"usageMetadata\": {\"promptTokenCount\": ", a->input_tokens);
   if (said > 0) {
-    LITERAL(out, ",\"candidatesTokenCount\": ");
-    buf_u64(out, said);
+    sim_put_count(out, ",\"candidatesTokenCount\": ", said);
   }
-  LITERAL(out, ",\"totalTokenCount\": ");
-  buf_u64(out, a->input_tokens + said + thought);
+  sim_put_count(out, ",\"totalTokenCount\": ", a->input_tokens + said + thought);
   if (a->cached_tokens > 0) {
-    LITERAL(out, ",\"cachedContentTokenCount\": ");
-    buf_u64(out, a->cached_tokens);
+    sim_put_count(out, ",\"cachedContentTokenCount\": ", a->cached_tokens);
   }
-  LITERAL(out, ",\"promptTokensDetails\": [{\"modality\": \"TEXT\",\"tokenCount\": ");
-  buf_u64(out, a->input_tokens);
-  LITERAL(out, "}]");
+  sim_put_count(out, ",\"promptTokensDetails\": [{\"modality\": \"TEXT\",\"tokenCount\": ", a->input_tokens);
+  buf_text(out, "}]");
   if (thought > 0) {
-    LITERAL(out, ",\"thoughtsTokenCount\": ");
-    buf_u64(out, thought);
+    sim_put_count(out, ",\"thoughtsTokenCount\": ", thought);
   }
-  LITERAL(out, ",\"serviceTier\": \"standard\"}");
+  buf_text(out, ",\"serviceTier\": \"standard\"}");
 }
 
 static void put_tail(const struct sim_answer *a, struct buf *out) {
-  LITERAL(out, ",\"modelVersion\": ");
+  buf_text(out, ",\"modelVersion\": ");
   buf_slice(out, a->model);
-  LITERAL(out, ",\"responseId\": \"");
+  buf_text(out, ",\"responseId\": \"");
   sim_id_put(out, "", a, 1);
-  LITERAL(out, "\"}");
+  buf_text(out, "\"}");
+}
+
+/* What stands behind the content of a whole answer, and of a stream's last event. */
+static void put_ending(const struct sim_answer *a, struct buf *out) {
+  put_finish(a, out);
+  buf_text(out, ",\"index\": 0}]");
+  if (a->usage) put_usage(a, a->block_count, 0, out);
+  put_tail(a, out);
 }
 
 static void whole(const struct sim_answer *a, struct buf *out) {
-  LITERAL(out, "{\"candidates\": [{\"content\": {\"parts\": [");
+  buf_text(out, "{\"candidates\": [{\"content\": {\"parts\": [");
   for (unsigned i = 0; i < a->block_count; i++) {
     if (i > 0) buf_byte(out, ',');
     put_part(a, i, 0, a->blocks[i].bytes, out);
     if (is_signed(a, i)) put_signature(a, out);
     buf_byte(out, '}');
   }
-  LITERAL(out, "],\"role\": \"model\"}");
-  put_finish(a, out);
-  LITERAL(out, ",\"index\": 0}]");
-  if (a->usage) put_usage(a, a->block_count, 0, out);
-  put_tail(a, out);
-  LITERAL(out, "\n");
+  buf_text(out, "],\"role\": \"model\"}");
+  put_ending(a, out);
+  buf_text(out, "\n");
 }
 
 /* ---- streams: an event a delta; calls come at once, when their block ends */
@@ -265,27 +258,22 @@ static bool is_array(const struct sim_answer *a) {
   return a->stream_type.ptr != NULL;
 }
 
-static void begin(struct sim_answer *a, struct arena *arena) {
-  a->event_number = arena_alloc(arena, sizeof *a->event_number);
-  *a->event_number = 0;
-}
-
 static void put_open(const struct sim_answer *a, struct buf *out) {
   bool first = a->event_number == NULL || (*a->event_number)++ == 0;
   if (is_array(a)) buf_text(out, first ? "[" : "\n,\n");
-  else LITERAL(out, "data: ");
+  else buf_text(out, "data: ");
 }
 
 static void put_close(const struct sim_answer *a, struct buf *out) {
-  if (!is_array(a)) LITERAL(out, "\r\n\r\n");
+  if (!is_array(a)) buf_text(out, "\r\n\r\n");
 }
 
 static void put_event(const struct sim_answer *a, unsigned index, uint64_t from, uint64_t to, struct buf *out) {
   put_open(a, out);
-  LITERAL(out, "{\"candidates\": [{\"content\": {\"parts\": [");
+  buf_text(out, "{\"candidates\": [{\"content\": {\"parts\": [");
   put_part(a, index, from, to, out);
   if (is_signed(a, index) && a->blocks[index].kind == SIM_CALL) put_signature(a, out);
-  LITERAL(out, "}],\"role\": \"model\"},\"index\": 0}]");
+  buf_text(out, "}],\"role\": \"model\"},\"index\": 0}]");
   if (a->usage) put_usage(a, index, to, out);
   put_tail(a, out);
   put_close(a, out);
@@ -294,37 +282,29 @@ static void put_event(const struct sim_answer *a, unsigned index, uint64_t from,
 static void put_last(const struct sim_answer *a, struct buf *out) {
   unsigned last = a->block_count - 1;
   put_open(a, out);
-  LITERAL(out, "{\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"\"");
+  buf_text(out, "{\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"\"");
   if (a->block_count > 0 && is_signed(a, last) && a->blocks[last].kind != SIM_CALL) put_signature(a, out);
-  LITERAL(out, "}],\"role\": \"model\"}");
-  put_finish(a, out);
-  LITERAL(out, ",\"index\": 0}]");
-  if (a->usage) put_usage(a, a->block_count, 0, out);
-  put_tail(a, out);
+  buf_text(out, "}],\"role\": \"model\"}");
+  put_ending(a, out);
   put_close(a, out);
 }
 
-static void step_out(const struct sim_answer *a, const struct sim_step *step, struct buf *out) {
-  const struct sim_block *b = step->block < a->block_count ? &a->blocks[step->block] : NULL;
-  switch (step->kind) {
-  case SIM_STEP_BEGIN:
-  case SIM_STEP_OPEN: break;
-  case SIM_STEP_DELTA:
-    if (b->kind != SIM_CALL) put_event(a, step->block, step->from, step->to, out);
-    break;
-  case SIM_STEP_CLOSE:
-    if (b->kind == SIM_CALL) put_event(a, step->block, 0, b->bytes, out);
-    break;
-  case SIM_STEP_FINISH: put_last(a, out); break;
-  case SIM_STEP_END:
-    if (is_array(a)) LITERAL(out, "\n]\n");
-    break;
-  }
+static void put_delta(const struct sim_answer *a, const struct sim_step *step, struct buf *out) {
+  if (a->blocks[step->block].kind != SIM_CALL) put_event(a, step->block, step->from, step->to, out);
+}
+
+static void put_call(const struct sim_answer *a, unsigned block, struct buf *out) {
+  const struct sim_block *b = &a->blocks[block];
+  if (b->kind == SIM_CALL) put_event(a, block, 0, b->bytes, out);
+}
+
+static void put_end(const struct sim_answer *a, struct buf *out) {
+  if (is_array(a)) buf_text(out, "\n]\n");
 }
 
 /* Blank lines between events, blanks between elements. */
 static void ping(struct buf *out) {
-  LITERAL(out, "\r\n");
+  buf_text(out, "\r\n");
 }
 
 static const struct sim_fault faults[] = {
@@ -344,60 +324,53 @@ static const struct sim_fault faults[] = {
 
 static void put_error(const struct sim_refusal *why, struct buf *out) {
   /* 529 is what the play says for "overloaded"; this provider says it with 503. */
-  unsigned status = why->status == 529 ? 503 : why->status;
-  const struct sim_fault *f = sim_fault_of(faults, status);
-  LITERAL(out, "{\"error\": {\"code\": ");
-  buf_u64(out, status);
-  LITERAL(out, ",\"message\": ");
-  json_put_string(out, why->message.len > 0 ? why->message : f->message);
-  LITERAL(out, ",\"status\": ");
-  json_put_string(out, why->type.len > 0 ? why->type : f->type);
-  LITERAL(out, "}}");
+  struct sim_refusal said = *why;
+  if (said.status == 529) said.status = 503;
+  said = sim_refusal_worded(&said, faults);
+  sim_put_count(out, "{\"error\": {\"code\": ", said.status);
+  buf_text(out, ",\"message\": ");
+  json_put_string(out, said.message);
+  buf_text(out, ",\"status\": ");
+  json_put_string(out, said.type);
+  buf_text(out, "}}");
 }
 
 static void error(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
   (void)a;
   put_error(why, out);
-  LITERAL(out, "\n");
+  buf_text(out, "\n");
 }
 
 static void error_event(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
   put_open(a, out);
   put_error(why, out);
-  if (is_array(a)) LITERAL(out, "]");
+  if (is_array(a)) buf_text(out, "]");
   put_close(a, out);
   /* What its own SDKs raise at: core/gate/dialect/gemini.c, put_stream_fault. */
-  if (!is_array(a)) LITERAL(out, ": the stream ends with an error\n\r\n");
+  if (!is_array(a)) buf_text(out, ": the stream ends with an error\n\r\n");
 }
 
 static void models(struct buf *out) {
   static const char *const ids[] = {"gemini-3-pro-preview", "gemini-3-flash-preview", "gemini-2.5-pro",
                                     "gemini-2.5-flash"};
-  LITERAL(out, "{\"models\": [");
+  buf_text(out, "{\"models\": [");
   for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
     buf_text(out, i == 0 ? "{\"name\": \"models/" : ",{\"name\": \"models/");
     buf_text(out, ids[i]);
-    LITERAL(out, "\",\"displayName\": \"");
+    buf_text(out, "\",\"displayName\": \"");
     buf_text(out, ids[i]);
-    LITERAL(out, "\",\"inputTokenLimit\": 1048576,\"outputTokenLimit\": 65536,\"supportedGenerationMethods\": "
-                 "[\"generateContent\",\"countTokens\"]}");
+    buf_text(out, "\",\"inputTokenLimit\": 1048576,\"outputTokenLimit\": 65536,\"supportedGenerationMethods\": "
+                  "[\"generateContent\",\"countTokens\"]}");
   }
-  LITERAL(out, "]}\n");
+  buf_text(out, "]}\n");
 }
 
 const struct sim_dialect sim_gemini = {
     .name = "gemini",
     .takes = takes,
-    .read = read,
     .tool = tool,
-    .credential = credential,
-    .wrong_key = wrong_key,
-    .headers = headers,
-    .whole = whole,
-    .begin = begin,
-    .step = step_out,
-    .ping = ping,
-    .error = error,
-    .error_event = error_event,
-    .models = models,
+    .begin = sim_answer_number_events,
+    SIM_OWN_CHAT,
+    .steps = {.delta = put_delta, .close = put_call, .finish = put_last, .end = put_end},
+    SIM_OWN_PROVIDER,
 };

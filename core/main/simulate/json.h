@@ -18,6 +18,12 @@ bool sim_json_element(struct slice *rest, struct slice *value);
 struct slice sim_json_get(struct slice object, const char *key);
 bool sim_json_is(struct slice raw, const char *text); /* raw is the string `text` */
 
+/* A text, and a number behind it: of such pairs usage is made. */
+static inline void sim_put_count(struct buf *out, const char *text, uint64_t number) {
+  buf_text(out, text);
+  buf_u64(out, number);
+}
+
 /* A raw string decoded: a view of raw where it has no escapes, else a copy in the arena. Empty for other kinds. */
 struct slice sim_json_text(struct arena *arena, struct slice raw);
 

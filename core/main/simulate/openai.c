@@ -1,42 +1,35 @@
-/* simulate_openai: credentials, headers, messages, tools, errors and models of api.openai.com. Pure; any thread. It
+/* simulate_openai: wrong keys, headers, messages, tools, errors and models of api.openai.com. Pure; any thread. It
  * does NOT know an API's answers: those are the dialects'. */
 #include "main/simulate/openai.h"
 
 #include "main/simulate/json.h"
 #include "wire/json.h"
 
-#define LITERAL(out, text) buf_append((out), (text), sizeof(text) - 1)
-
-struct slice sim_openai_credential(const struct http_head *head) {
-  struct slice value = http_header_of(head, SLICE("authorization"));
-  return slice_starts(value, SLICE("Bearer ")) ? slice_from(value, 7) : (struct slice){0};
-}
-
 void sim_openai_wrong_key(struct slice key, struct buf *message) {
   if (key.len == 0) {
-    LITERAL(message,
-            "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer "
-            "auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if you're "
-            "accessing the API from your browser and are prompted for a username and password. You can obtain an "
-            "API key from https://platform.openai.com/account/api-keys.");
+    buf_text(message,
+             "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer "
+             "auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if you're "
+             "accessing the API from your browser and are prompted for a username and password. You can obtain an "
+             "API key from https://platform.openai.com/account/api-keys.");
     return;
   }
-  LITERAL(message, "Incorrect API key provided: ");
+  buf_text(message, "Incorrect API key provided: ");
   /* As the provider does: eight bytes, stars, four bytes. */
   bool long_enough = key.len >= 16;
   buf_append(message, key.ptr, long_enough ? 8 : key.len / 4);
   for (size_t i = 0; i < (long_enough ? key.len - 12 : 4); i++) buf_byte(message, '*');
   if (long_enough) buf_append(message, key.ptr + key.len - 4, 4);
-  LITERAL(message, ". You can find your API key at https://platform.openai.com/account/api-keys.");
+  buf_text(message, ". You can find your API key at https://platform.openai.com/account/api-keys.");
 }
 
 void sim_openai_headers(const struct sim_answer *a, struct buf *out) {
-  LITERAL(out, "openai-version: 2020-10-01\r\nopenai-processing-ms: 12\r\n"
-               "x-ratelimit-limit-requests: 10000\r\nx-ratelimit-limit-tokens: 200000\r\n"
-               "x-ratelimit-remaining-requests: 9999\r\nx-ratelimit-remaining-tokens: 199961\r\n"
-               "x-ratelimit-reset-requests: 8.64s\r\nx-ratelimit-reset-tokens: 11ms\r\nx-request-id: ");
+  buf_text(out, "openai-version: 2020-10-01\r\nopenai-processing-ms: 12\r\n"
+                "x-ratelimit-limit-requests: 10000\r\nx-ratelimit-limit-tokens: 200000\r\n"
+                "x-ratelimit-remaining-requests: 9999\r\nx-ratelimit-remaining-tokens: 199961\r\n"
+                "x-ratelimit-reset-requests: 8.64s\r\nx-ratelimit-reset-tokens: 11ms\r\nx-request-id: ");
   sim_id_put(out, "req_", a, 7);
-  LITERAL(out, "\r\n");
+  buf_text(out, "\r\n");
 }
 
 static void name_result(struct slice calls, struct sim_result *result) {
@@ -55,10 +48,8 @@ void sim_openai_read_messages(struct slice messages, struct sim_ask *ask) {
     if (!sim_json_is(role, "tool")) {
       ask->result_count = 0;
     } else if (ask->result_count < SIM_RESULTS_MAX) {
-      struct sim_result *result = &ask->results[ask->result_count++];
-      *result =
-          (struct sim_result){.id = sim_json_get(message, "tool_call_id"), .content = sim_json_get(message, "content")};
-      name_result(calls, result);
+      struct slice id = sim_json_get(message, "tool_call_id");
+      name_result(calls, sim_ask_add_result(ask, id, sim_json_get(message, "content")));
     }
   }
 }
@@ -75,7 +66,12 @@ bool sim_openai_tool(struct slice *rest, struct slice *name, struct slice *schem
 }
 
 void sim_openai_ping(struct buf *out) {
-  LITERAL(out, ": ping\n\n");
+  buf_text(out, ": ping\n\n");
+}
+
+void sim_openai_put_done(const struct sim_answer *a, struct buf *out) {
+  (void)a;
+  buf_text(out, "data: [DONE]\n\n");
 }
 
 static const struct fault {
@@ -117,17 +113,17 @@ void sim_openai_put_error(const struct sim_refusal *why, const char *open, const
                           struct buf *out) {
   const struct fault *usual = fault_of(why);
   buf_text(out, open);
-  LITERAL(out, "\"message\": ");
+  buf_text(out, "\"message\": ");
   json_put_string(out, why->message.len > 0 ? why->message : usual->message);
   buf_text(out, between);
-  LITERAL(out, "\"type\": ");
+  buf_text(out, "\"type\": ");
   json_put_string(out, why->type.len > 0 ? why->type : usual->type);
   buf_text(out, between);
-  LITERAL(out, "\"param\": null");
+  buf_text(out, "\"param\": null");
   buf_text(out, between);
-  LITERAL(out, "\"code\": ");
+  buf_text(out, "\"code\": ");
   if (usual->code.len > 0) json_put_string(out, usual->code);
-  else LITERAL(out, "null");
+  else buf_text(out, "null");
   buf_text(out, close);
 }
 
@@ -138,13 +134,12 @@ void sim_openai_error(const struct sim_answer *a, const struct sim_refusal *why,
 
 void sim_openai_models(struct buf *out) {
   static const char *const ids[] = {"gpt-5", "gpt-5-mini", "gpt-4o", "gpt-4o-mini"};
-  LITERAL(out, "{\n  \"object\": \"list\",\n  \"data\": [");
+  buf_text(out, "{\n  \"object\": \"list\",\n  \"data\": [");
   for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
     buf_text(out, i == 0 ? "\n    {\n      \"id\": \"" : ",\n    {\n      \"id\": \"");
     buf_text(out, ids[i]);
-    LITERAL(out, "\",\n      \"object\": \"model\",\n      \"created\": ");
-    buf_u64(out, SIM_OPENAI_CREATED);
-    LITERAL(out, ",\n      \"owned_by\": \"system\"\n    }");
+    sim_put_count(out, "\",\n      \"object\": \"model\",\n      \"created\": ", SIM_OPENAI_CREATED);
+    buf_text(out, ",\n      \"owned_by\": \"system\"\n    }");
   }
-  LITERAL(out, "\n  ]\n}\n");
+  buf_text(out, "\n  ]\n}\n");
 }

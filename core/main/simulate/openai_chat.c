@@ -6,8 +6,6 @@
 #include "main/simulate/openai.h"
 #include "wire/json.h"
 
-#define LITERAL(out, text) buf_append((out), (text), sizeof(text) - 1)
-
 static void read_choice(struct slice choice, struct sim_ask *ask) {
   if (sim_json_is(choice, "none")) ask->tool_choice = SIM_TOOL_NONE;
   if (sim_json_is(choice, "required")) ask->tool_choice = SIM_TOOL_REQUIRED;
@@ -45,10 +43,8 @@ static bool read(struct slice body, const struct http_head *head, struct sim_ask
   else if (f[MESSAGES].kind != JSON_ARRAY)
     why->message = SLICE("Invalid type for 'messages': expected an array of objects.");
   if (why->message.len > 0) return false;
-  ask->model = f[MODEL].raw;
-  ask->stream = f[STREAM].raw.ptr != NULL && f[STREAM].kind == JSON_TRUE;
+  sim_ask_begin(ask, &f[MODEL], &f[STREAM], &f[TOOLS]);
   ask->stream_usage = slice_eq(sim_json_get(f[OPTIONS].raw, "include_usage"), SLICE("true"));
-  if (f[TOOLS].raw.ptr != NULL && f[TOOLS].kind == JSON_ARRAY) ask->tools = f[TOOLS].raw;
   if (!json_to_u64(f[MAX].raw, &ask->max_tokens) && !json_to_u64(f[MAX_OLD].raw, &ask->max_tokens)) ask->max_tokens = 0;
   read_choice(f[CHOICE].raw, ask);
   read_format(f[FORMAT].raw, ask);
@@ -81,7 +77,7 @@ static unsigned call_index(const struct sim_answer *a, unsigned block) {
 static void put_block(const struct sim_answer *a, enum sim_block_kind kind, struct buf *out) {
   const struct sim_block *b = block_of(a, kind);
   if (b != NULL) sim_block_put(b, 0, b->bytes, out);
-  else LITERAL(out, "null");
+  else buf_text(out, "null");
 }
 
 static void put_calls(const struct sim_answer *a, struct buf *out) {
@@ -91,65 +87,59 @@ static void put_calls(const struct sim_answer *a, struct buf *out) {
     if (b->kind != SIM_CALL) continue;
     buf_text(out, first ? ",\n        \"tool_calls\": [" : ",");
     first = false;
-    LITERAL(out, "\n          {\n            \"id\": \"");
+    buf_text(out, "\n          {\n            \"id\": \"");
     sim_id_put(out, "call_", a, 100 + i);
-    LITERAL(out, "\",\n            \"type\": \"function\",\n            \"function\": {\n              \"name\": ");
+    buf_text(out, "\",\n            \"type\": \"function\",\n            \"function\": {\n              \"name\": ");
     buf_slice(out, b->name);
-    LITERAL(out, ",\n              \"arguments\": ");
+    buf_text(out, ",\n              \"arguments\": ");
     sim_block_put(b, 0, b->bytes, out);
-    LITERAL(out, "\n            }\n          }");
+    buf_text(out, "\n            }\n          }");
   }
-  if (!first) LITERAL(out, "\n        ]");
+  if (!first) buf_text(out, "\n        ]");
 }
 
 static void whole(const struct sim_answer *a, struct buf *out) {
-  LITERAL(out, "{\n  \"id\": \"");
+  buf_text(out, "{\n  \"id\": \"");
   sim_id_put(out, "chatcmpl-", a, 1);
-  LITERAL(out, "\",\n  \"object\": \"chat.completion\",\n  \"created\": ");
-  buf_u64(out, SIM_OPENAI_CREATED + a->number);
-  LITERAL(out, ",\n  \"model\": ");
+  sim_put_count(out, "\",\n  \"object\": \"chat.completion\",\n  \"created\": ", SIM_OPENAI_CREATED + a->number);
+  buf_text(out, ",\n  \"model\": ");
   buf_slice(out, a->model);
-  LITERAL(out,
-          ",\n  \"choices\": [\n    {\n      \"index\": 0,\n      \"message\": {\n        \"role\": \"assistant\",\n"
-          "        \"content\": ");
+  buf_text(out,
+           ",\n  \"choices\": [\n    {\n      \"index\": 0,\n      \"message\": {\n        \"role\": \"assistant\",\n"
+           "        \"content\": ");
   put_block(a, SIM_TEXT, out);
   if (block_of(a, SIM_THINKING) != NULL) {
-    LITERAL(out, ",\n        \"reasoning_content\": ");
+    buf_text(out, ",\n        \"reasoning_content\": ");
     put_block(a, SIM_THINKING, out);
   }
   put_calls(a, out);
-  LITERAL(out, ",\n        \"refusal\": ");
+  buf_text(out, ",\n        \"refusal\": ");
   put_block(a, SIM_REFUSAL, out);
-  LITERAL(out, ",\n        \"annotations\": []\n      },\n      \"logprobs\": null,\n      \"finish_reason\": ");
+  buf_text(out, ",\n        \"annotations\": []\n      },\n      \"logprobs\": null,\n      \"finish_reason\": ");
   put_finish(a, out);
-  LITERAL(out, "\n    }\n  ]");
+  buf_text(out, "\n    }\n  ]");
   if (a->usage) {
-    LITERAL(out, ",\n  \"usage\": {\n    \"prompt_tokens\": ");
-    buf_u64(out, a->input_tokens);
-    LITERAL(out, ",\n    \"completion_tokens\": ");
-    buf_u64(out, a->output_tokens);
-    LITERAL(out, ",\n    \"total_tokens\": ");
-    buf_u64(out, a->input_tokens + a->output_tokens);
-    LITERAL(out, ",\n    \"prompt_tokens_details\": {\n      \"cached_tokens\": ");
-    buf_u64(out, a->cached_tokens);
-    LITERAL(out,
-            ",\n      \"audio_tokens\": 0\n    },\n    \"completion_tokens_details\": {\n      \"reasoning_tokens\": ");
-    buf_u64(out, a->thinking_tokens);
-    LITERAL(out, ",\n      \"audio_tokens\": 0,\n      \"accepted_prediction_tokens\": 0,\n"
-                 "      \"rejected_prediction_tokens\": 0\n    }\n  }");
+    sim_put_count(out, ",\n  \"usage\": {\n    \"prompt_tokens\": ", a->input_tokens);
+    sim_put_count(out, ",\n    \"completion_tokens\": ", a->output_tokens);
+    sim_put_count(out, ",\n    \"total_tokens\": ", a->input_tokens + a->output_tokens);
+    sim_put_count(out, ",\n    \"prompt_tokens_details\": {\n      \"cached_tokens\": ", a->cached_tokens);
+    sim_put_count(
+        out, ",\n      \"audio_tokens\": 0\n    },\n    \"completion_tokens_details\": {\n      \"reasoning_tokens\": ",
+        a->thinking_tokens);
+    buf_text(out, ",\n      \"audio_tokens\": 0,\n      \"accepted_prediction_tokens\": 0,\n"
+                  "      \"rejected_prediction_tokens\": 0\n    }\n  }");
   }
-  LITERAL(out, ",\n  \"service_tier\": \"default\",\n  \"system_fingerprint\": \"fp_51db84afab\"\n}\n");
+  buf_text(out, ",\n  \"service_tier\": \"default\",\n  \"system_fingerprint\": \"fp_51db84afab\"\n}\n");
 }
 
 static void begin(struct sim_answer *a, struct arena *arena) {
   struct buf head = {0};
-  LITERAL(&head, "data: {\"id\":\"");
+  buf_text(&head, "data: {\"id\":\"");
   sim_id_put(&head, "chatcmpl-", a, 1);
-  LITERAL(&head, "\",\"object\":\"chat.completion.chunk\",\"created\":");
-  buf_u64(&head, SIM_OPENAI_CREATED + a->number);
-  LITERAL(&head, ",\"model\":");
+  sim_put_count(&head, "\",\"object\":\"chat.completion.chunk\",\"created\":", SIM_OPENAI_CREATED + a->number);
+  buf_text(&head, ",\"model\":");
   buf_slice(&head, a->model);
-  LITERAL(&head, ",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_51db84afab\",\"choices\":[");
+  buf_text(&head, ",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_51db84afab\",\"choices\":[");
   a->event_head = arena_copy(arena, buf_view(&head));
   buf_done(&head);
 }
@@ -159,86 +149,68 @@ static void put_head(const struct sim_answer *a, struct buf *out) {
 }
 
 static void put_tail(const struct sim_answer *a, struct buf *out) {
-  if (a->stream_usage) LITERAL(out, "],\"usage\":null}\n\n");
-  else LITERAL(out, "]}\n\n");
+  if (a->stream_usage) buf_text(out, "],\"usage\":null}\n\n");
+  else buf_text(out, "]}\n\n");
 }
 
 static void put_usage_chunk(const struct sim_answer *a, struct buf *out) {
   put_head(a, out);
-  LITERAL(out, "],\"usage\":{\"prompt_tokens\":");
-  buf_u64(out, a->input_tokens);
-  LITERAL(out, ",\"completion_tokens\":");
-  buf_u64(out, a->output_tokens);
-  LITERAL(out, ",\"total_tokens\":");
-  buf_u64(out, a->input_tokens + a->output_tokens);
-  LITERAL(out, ",\"prompt_tokens_details\":{\"cached_tokens\":");
-  buf_u64(out, a->cached_tokens);
-  LITERAL(out, ",\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":");
-  buf_u64(out, a->thinking_tokens);
-  LITERAL(out, ",\"audio_tokens\":0,\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}}\n\n");
+  sim_put_count(out, "],\"usage\":{\"prompt_tokens\":", a->input_tokens);
+  sim_put_count(out, ",\"completion_tokens\":", a->output_tokens);
+  sim_put_count(out, ",\"total_tokens\":", a->input_tokens + a->output_tokens);
+  sim_put_count(out, ",\"prompt_tokens_details\":{\"cached_tokens\":", a->cached_tokens);
+  sim_put_count(out, ",\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":", a->thinking_tokens);
+  buf_text(out, ",\"audio_tokens\":0,\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}}\n\n");
 }
 
 static void put_delta(const struct sim_answer *a, const struct sim_step *step, struct buf *out) {
   const struct sim_block *b = &a->blocks[step->block];
+  put_head(a, out);
   switch (b->kind) {
-  case SIM_TEXT: LITERAL(out, "{\"index\":0,\"delta\":{\"content\":"); break;
-  case SIM_THINKING: LITERAL(out, "{\"index\":0,\"delta\":{\"reasoning_content\":"); break;
-  case SIM_REFUSAL: LITERAL(out, "{\"index\":0,\"delta\":{\"refusal\":"); break;
+  case SIM_TEXT: buf_text(out, "{\"index\":0,\"delta\":{\"content\":"); break;
+  case SIM_THINKING: buf_text(out, "{\"index\":0,\"delta\":{\"reasoning_content\":"); break;
+  case SIM_REFUSAL: buf_text(out, "{\"index\":0,\"delta\":{\"refusal\":"); break;
   case SIM_CALL:
-    LITERAL(out, "{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":");
-    buf_u64(out, call_index(a, step->block));
-    LITERAL(out, ",\"function\":{\"arguments\":");
+    sim_put_count(out, "{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":", call_index(a, step->block));
+    buf_text(out, ",\"function\":{\"arguments\":");
     break;
   }
   sim_block_put(b, step->from, step->to, out);
-  if (b->kind == SIM_CALL) LITERAL(out, "}}]");
-  LITERAL(out, "},\"logprobs\":null,\"finish_reason\":null}");
-}
-
-static void put_call_open(const struct sim_answer *a, unsigned block, struct buf *out) {
-  put_head(a, out);
-  LITERAL(out, "{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":");
-  buf_u64(out, call_index(a, block));
-  LITERAL(out, ",\"id\":\"");
-  sim_id_put(out, "call_", a, 100 + block);
-  LITERAL(out, "\",\"type\":\"function\",\"function\":{\"name\":");
-  buf_slice(out, a->blocks[block].name);
-  LITERAL(out, ",\"arguments\":\"\"}}]},\"logprobs\":null,\"finish_reason\":null}");
+  if (b->kind == SIM_CALL) buf_text(out, "}}]");
+  buf_text(out, "},\"logprobs\":null,\"finish_reason\":null}");
   put_tail(a, out);
 }
 
-static void step_out(const struct sim_answer *a, const struct sim_step *step, struct buf *out) {
-  switch (step->kind) {
-  case SIM_STEP_BEGIN:
-    put_head(a, out);
-    if (block_of(a, SIM_TEXT) != NULL)
-      LITERAL(out,
-              "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},\"logprobs\":null,"
-              "\"finish_reason\":null}");
-    else
-      LITERAL(out, "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null},\"logprobs\":null,"
-                   "\"finish_reason\":null}");
-    put_tail(a, out);
-    break;
-  case SIM_STEP_OPEN:
-    if (a->blocks[step->block].kind == SIM_CALL) put_call_open(a, step->block, out);
-    break;
-  case SIM_STEP_DELTA:
-    put_head(a, out);
-    put_delta(a, step, out);
-    put_tail(a, out);
-    break;
-  case SIM_STEP_CLOSE: break;
-  case SIM_STEP_FINISH:
-    put_head(a, out);
-    LITERAL(out, "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":");
-    put_finish(a, out);
-    LITERAL(out, "}");
-    put_tail(a, out);
-    if (a->stream_usage && a->usage) put_usage_chunk(a, out);
-    break;
-  case SIM_STEP_END: LITERAL(out, "data: [DONE]\n\n"); break;
-  }
+static void put_call_open(const struct sim_answer *a, unsigned block, struct buf *out) {
+  if (a->blocks[block].kind != SIM_CALL) return;
+  put_head(a, out);
+  sim_put_count(out, "{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":", call_index(a, block));
+  buf_text(out, ",\"id\":\"");
+  sim_id_put(out, "call_", a, 100 + block);
+  buf_text(out, "\",\"type\":\"function\",\"function\":{\"name\":");
+  buf_slice(out, a->blocks[block].name);
+  buf_text(out, ",\"arguments\":\"\"}}]},\"logprobs\":null,\"finish_reason\":null}");
+  put_tail(a, out);
+}
+
+static void put_begin(const struct sim_answer *a, struct buf *out) {
+  put_head(a, out);
+  if (block_of(a, SIM_TEXT) != NULL)
+    buf_text(out, "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null},\"logprobs\":null,"
+                  "\"finish_reason\":null}");
+  else
+    buf_text(out, "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null},\"logprobs\":null,"
+                  "\"finish_reason\":null}");
+  put_tail(a, out);
+}
+
+static void put_last(const struct sim_answer *a, struct buf *out) {
+  put_head(a, out);
+  buf_text(out, "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":");
+  put_finish(a, out);
+  buf_text(out, "}");
+  put_tail(a, out);
+  if (a->stream_usage && a->usage) put_usage_chunk(a, out);
 }
 
 static void error_event(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
@@ -249,16 +221,9 @@ static void error_event(const struct sim_answer *a, const struct sim_refusal *wh
 const struct sim_dialect sim_openai_chat = {
     .name = "openai.chat",
     .path_end = SLICE_INIT("/chat/completions"),
-    .read = read,
     .tool = sim_openai_tool,
-    .credential = sim_openai_credential,
-    .wrong_key = sim_openai_wrong_key,
-    .headers = sim_openai_headers,
-    .whole = whole,
     .begin = begin,
-    .step = step_out,
-    .ping = sim_openai_ping,
-    .error = sim_openai_error,
-    .error_event = error_event,
-    .models = sim_openai_models,
+    SIM_OWN_CHAT,
+    .steps = {put_begin, put_call_open, put_delta, NULL, put_last, sim_openai_put_done},
+    SIM_OPENAI_PROVIDER,
 };

@@ -6,8 +6,6 @@
 #include "main/simulate/openai.h"
 #include "wire/json.h"
 
-#define LITERAL(out, text) buf_append((out), (text), sizeof(text) - 1)
-
 #define SEAL "gAAAAABo" /* how encrypted content begins */
 
 static void read_choice(struct slice choice, struct sim_ask *ask) {
@@ -48,8 +46,7 @@ static bool read_input(struct slice input, struct sim_ask *ask, struct sim_refus
     struct slice type = sim_json_get(item, "type");
     if (sim_json_is(type, "function_call_output")) {
       if (ask->result_count < SIM_RESULTS_MAX)
-        ask->results[ask->result_count++] =
-            (struct sim_result){.id = sim_json_get(item, "call_id"), .content = sim_json_get(item, "output")};
+        sim_ask_add_result(ask, sim_json_get(item, "call_id"), sim_json_get(item, "output"));
       continue;
     }
     ask->result_count = 0;
@@ -83,9 +80,7 @@ static bool read(struct slice body, const struct http_head *head, struct sim_ask
   else if (f[INPUT].kind != JSON_ARRAY && f[INPUT].kind != JSON_STRING)
     why->message = SLICE("Invalid type for 'input': expected one of an array of input items or a string.");
   if (why->message.len > 0) return false;
-  ask->model = f[MODEL].raw;
-  ask->stream = f[STREAM].raw.ptr != NULL && f[STREAM].kind == JSON_TRUE;
-  if (f[TOOLS].raw.ptr != NULL && f[TOOLS].kind == JSON_ARRAY) ask->tools = f[TOOLS].raw;
+  sim_ask_begin(ask, &f[MODEL], &f[STREAM], &f[TOOLS]);
   if (!json_to_u64(f[MAX].raw, &ask->max_tokens)) ask->max_tokens = 0;
   read_choice(f[CHOICE].raw, ask);
   read_format(f[TEXT].raw, ask);
@@ -120,9 +115,9 @@ static void put_id(const struct sim_answer *a, unsigned index, struct buf *out) 
 }
 
 static void put_part(const struct sim_block *b, uint64_t to, struct buf *out) {
-  if (b->kind == SIM_REFUSAL) LITERAL(out, "{\"type\":\"refusal\",\"refusal\":");
-  else if (b->kind == SIM_THINKING) LITERAL(out, "{\"type\":\"summary_text\",\"text\":");
-  else LITERAL(out, "{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":");
+  if (b->kind == SIM_REFUSAL) buf_text(out, "{\"type\":\"refusal\",\"refusal\":");
+  else if (b->kind == SIM_THINKING) buf_text(out, "{\"type\":\"summary_text\",\"text\":");
+  else buf_text(out, "{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":");
   sim_block_put(b, 0, to, out);
   buf_byte(out, '}');
 }
@@ -130,141 +125,127 @@ static void put_part(const struct sim_block *b, uint64_t to, struct buf *out) {
 /* The item of a block, empty at its start or whole at its end. */
 static void put_item(const struct sim_answer *a, unsigned index, bool done, struct buf *out) {
   const struct sim_block *b = &a->blocks[index];
-  LITERAL(out, "{\"id\":");
+  buf_text(out, "{\"id\":");
   put_id(a, index, out);
   switch (b->kind) {
   case SIM_THINKING:
-    LITERAL(out, ",\"type\":\"reasoning\",\"encrypted_content\":\"" SEAL);
+    buf_text(out, ",\"type\":\"reasoning\",\"encrypted_content\":\"" SEAL);
     sim_id_put(out, "", a, 300 + index);
     sim_id_put(out, "-_", a, 400 + index);
-    LITERAL(out, "==\",\"summary\":[");
+    buf_text(out, "==\",\"summary\":[");
     if (done) put_part(b, b->bytes, out);
-    LITERAL(out, "]}");
+    buf_text(out, "]}");
     break;
   case SIM_CALL:
     buf_text(out, done ? ",\"type\":\"function_call\",\"status\":\"completed\",\"arguments\":"
                        : ",\"type\":\"function_call\",\"status\":\"in_progress\",\"arguments\":");
     sim_block_put(b, 0, done ? b->bytes : 0, out);
-    LITERAL(out, ",\"call_id\":\"");
+    buf_text(out, ",\"call_id\":\"");
     sim_id_put(out, "call_", a, 100 + index);
-    LITERAL(out, "\",\"name\":");
+    buf_text(out, "\",\"name\":");
     buf_slice(out, b->name);
     buf_byte(out, '}');
     break;
   case SIM_TEXT:
   case SIM_REFUSAL:
-    LITERAL(out, ",\"type\":\"message\",\"status\":\"");
+    buf_text(out, ",\"type\":\"message\",\"status\":\"");
     buf_text(out, !done ? "in_progress" : incomplete_reason(a).len > 0 ? "incomplete" : "completed");
-    LITERAL(out, "\",\"content\":[");
+    buf_text(out, "\",\"content\":[");
     if (done) put_part(b, b->bytes, out);
-    LITERAL(out, "],\"role\":\"assistant\"}");
+    buf_text(out, "],\"role\":\"assistant\"}");
     break;
   }
 }
 
 static void put_usage(const struct sim_answer *a, struct buf *out) {
-  LITERAL(out, "{\"input_tokens\":");
-  buf_u64(out, a->input_tokens);
-  LITERAL(out, ",\"input_tokens_details\":{\"cached_tokens\":");
-  buf_u64(out, a->cached_tokens);
-  LITERAL(out, "},\"output_tokens\":");
-  buf_u64(out, a->output_tokens);
-  LITERAL(out, ",\"output_tokens_details\":{\"reasoning_tokens\":");
-  buf_u64(out, a->thinking_tokens);
-  LITERAL(out, "},\"total_tokens\":");
-  buf_u64(out, a->input_tokens + a->output_tokens);
+  sim_put_count(out, "{\"input_tokens\":", a->input_tokens);
+  sim_put_count(out, ",\"input_tokens_details\":{\"cached_tokens\":", a->cached_tokens);
+  sim_put_count(out, "},\"output_tokens\":", a->output_tokens);
+  sim_put_count(out, ",\"output_tokens_details\":{\"reasoning_tokens\":", a->thinking_tokens);
+  sim_put_count(out, "},\"total_tokens\":", a->input_tokens + a->output_tokens);
   buf_byte(out, '}');
 }
 
 /* why: of a failed one; NULL otherwise. An answer that is not done has no items yet. */
 static void put_response(const struct sim_answer *a, bool done, const struct sim_refusal *why, struct buf *out) {
   struct slice reason = done ? incomplete_reason(a) : (struct slice){0};
-  LITERAL(out, "{\"id\":\"");
+  buf_text(out, "{\"id\":\"");
   sim_id_put(out, "resp_", a, 1);
-  LITERAL(out, "\",\"object\":\"response\",\"created_at\":");
-  buf_u64(out, SIM_OPENAI_CREATED + a->number);
-  LITERAL(out, ",\"status\":\"");
+  sim_put_count(out, "\",\"object\":\"response\",\"created_at\":", SIM_OPENAI_CREATED + a->number);
+  buf_text(out, ",\"status\":\"");
   buf_text(out, why != NULL ? "failed" : !done ? "in_progress" : reason.len > 0 ? "incomplete" : "completed");
-  LITERAL(out, "\",\"background\":false,\"error\":");
+  buf_text(out, "\",\"background\":false,\"error\":");
   if (why != NULL) {
-    LITERAL(out, "{\"code\":");
+    buf_text(out, "{\"code\":");
     json_put_string(out, why->status == 429 ? SLICE("rate_limit_exceeded") : SLICE("server_error"));
-    LITERAL(out, ",\"message\":");
+    buf_text(out, ",\"message\":");
     json_put_string(out, why->message.len > 0 ? why->message : SLICE("The server had an error."));
     buf_byte(out, '}');
   } else {
-    LITERAL(out, "null");
+    buf_text(out, "null");
   }
-  LITERAL(out, ",\"incomplete_details\":");
+  buf_text(out, ",\"incomplete_details\":");
   if (reason.len > 0) {
-    LITERAL(out, "{\"reason\":\"");
+    buf_text(out, "{\"reason\":\"");
     buf_slice(out, reason);
-    LITERAL(out, "\"}");
+    buf_text(out, "\"}");
   } else {
-    LITERAL(out, "null");
+    buf_text(out, "null");
   }
-  LITERAL(out, ",\"instructions\":null,\"max_output_tokens\":null,\"max_tool_calls\":null,\"model\":");
+  buf_text(out, ",\"instructions\":null,\"max_output_tokens\":null,\"max_tool_calls\":null,\"model\":");
   buf_slice(out, a->model);
-  LITERAL(out, ",\"output\":[");
+  buf_text(out, ",\"output\":[");
   for (unsigned i = 0; done && i < a->block_count; i++) {
     if (i > 0) buf_byte(out, ',');
     put_item(a, i, true, out);
   }
-  LITERAL(out, "],\"parallel_tool_calls\":true,\"previous_response_id\":null,\"prompt_cache_key\":null,"
-               "\"reasoning\":{\"effort\":\"medium\",\"summary\":null},\"safety_identifier\":null,"
-               "\"service_tier\":\"default\",\"store\":false,\"temperature\":1.0,"
-               "\"text\":{\"format\":{\"type\":\"text\"},\"verbosity\":\"medium\"},\"tool_choice\":\"auto\","
-               "\"tools\":[],\"top_logprobs\":0,\"top_p\":1.0,\"truncation\":\"disabled\",\"usage\":");
+  buf_text(out, "],\"parallel_tool_calls\":true,\"previous_response_id\":null,\"prompt_cache_key\":null,"
+                "\"reasoning\":{\"effort\":\"medium\",\"summary\":null},\"safety_identifier\":null,"
+                "\"service_tier\":\"default\",\"store\":false,\"temperature\":1.0,"
+                "\"text\":{\"format\":{\"type\":\"text\"},\"verbosity\":\"medium\"},\"tool_choice\":\"auto\","
+                "\"tools\":[],\"top_logprobs\":0,\"top_p\":1.0,\"truncation\":\"disabled\",\"usage\":");
   if (done && a->usage) put_usage(a, out);
-  else LITERAL(out, "null");
-  LITERAL(out, ",\"user\":null,\"metadata\":{}}");
+  else buf_text(out, "null");
+  buf_text(out, ",\"user\":null,\"metadata\":{}}");
 }
 
 static void whole(const struct sim_answer *a, struct buf *out) {
   put_response(a, true, NULL, out);
 }
 
-static void begin(struct sim_answer *a, struct arena *arena) {
-  a->event_number = arena_alloc(arena, sizeof *a->event_number);
-  *a->event_number = 0;
-}
-
 /* event: and data: up to the sequence number; the caller goes on with a comma and ends with put_end. */
 static void put_event(const struct sim_answer *a, const char *name, struct buf *out) {
-  LITERAL(out, "event: ");
+  buf_text(out, "event: ");
   buf_text(out, name);
-  LITERAL(out, "\ndata: {\"type\":\"");
+  buf_text(out, "\ndata: {\"type\":\"");
   buf_text(out, name);
-  LITERAL(out, "\",\"sequence_number\":");
-  buf_u64(out, a->event_number != NULL ? (*a->event_number)++ : 0);
+  sim_put_count(out, "\",\"sequence_number\":", a->event_number != NULL ? (*a->event_number)++ : 0);
 }
 
 static void put_end(struct buf *out) {
-  LITERAL(out, "}\n\n");
+  buf_text(out, "}\n\n");
 }
 
 static void put_place(const struct sim_answer *a, unsigned index, struct buf *out) {
-  LITERAL(out, ",\"item_id\":");
+  buf_text(out, ",\"item_id\":");
   put_id(a, index, out);
-  LITERAL(out, ",\"output_index\":");
-  buf_u64(out, index);
-  if (a->blocks[index].kind == SIM_THINKING) LITERAL(out, ",\"summary_index\":0");
-  else if (a->blocks[index].kind != SIM_CALL) LITERAL(out, ",\"content_index\":0");
+  sim_put_count(out, ",\"output_index\":", index);
+  if (a->blocks[index].kind == SIM_THINKING) buf_text(out, ",\"summary_index\":0");
+  else if (a->blocks[index].kind != SIM_CALL) buf_text(out, ",\"content_index\":0");
 }
 
 static void put_response_event(const struct sim_answer *a, const char *name, bool done, const struct sim_refusal *why,
                                struct buf *out) {
   put_event(a, name, out);
-  LITERAL(out, ",\"response\":");
+  buf_text(out, ",\"response\":");
   put_response(a, done, why, out);
   put_end(out);
 }
 
 static void put_item_event(const struct sim_answer *a, const char *name, unsigned index, bool done, struct buf *out) {
   put_event(a, name, out);
-  LITERAL(out, ",\"output_index\":");
-  buf_u64(out, index);
-  LITERAL(out, ",\"item\":");
+  sim_put_count(out, ",\"output_index\":", index);
+  buf_text(out, ",\"item\":");
   put_item(a, index, done, out);
   put_end(out);
 }
@@ -273,7 +254,7 @@ static void put_part_event(const struct sim_answer *a, const char *name, unsigne
   const struct sim_block *b = &a->blocks[index];
   put_event(a, name, out);
   put_place(a, index, out);
-  LITERAL(out, ",\"part\":");
+  buf_text(out, ",\"part\":");
   put_part(b, done ? b->bytes : 0, out);
   put_end(out);
 }
@@ -310,26 +291,22 @@ static void put_close(const struct sim_answer *a, unsigned index, struct buf *ou
   put_item_event(a, "response.output_item.done", index, true, out);
 }
 
-static void step_out(const struct sim_answer *a, const struct sim_step *step, struct buf *out) {
-  switch (step->kind) {
-  case SIM_STEP_BEGIN:
-    put_response_event(a, "response.created", false, NULL, out);
-    put_response_event(a, "response.in_progress", false, NULL, out);
-    break;
-  case SIM_STEP_OPEN: put_open(a, step->block, out); break;
-  case SIM_STEP_DELTA:
-    put_event(a, names[a->blocks[step->block].kind].delta, out);
-    put_place(a, step->block, out);
-    LITERAL(out, ",\"delta\":");
-    sim_block_put(&a->blocks[step->block], step->from, step->to, out);
-    put_end(out);
-    break;
-  case SIM_STEP_CLOSE: put_close(a, step->block, out); break;
-  case SIM_STEP_FINISH: break;
-  case SIM_STEP_END:
-    put_response_event(a, incomplete_reason(a).len > 0 ? "response.incomplete" : "response.completed", true, NULL, out);
-    break;
-  }
+static void put_begin(const struct sim_answer *a, struct buf *out) {
+  put_response_event(a, "response.created", false, NULL, out);
+  put_response_event(a, "response.in_progress", false, NULL, out);
+}
+
+static void put_delta(const struct sim_answer *a, const struct sim_step *step, struct buf *out) {
+  const struct sim_block *b = &a->blocks[step->block];
+  put_event(a, names[b->kind].delta, out);
+  put_place(a, step->block, out);
+  buf_text(out, ",\"delta\":");
+  sim_block_put(b, step->from, step->to, out);
+  put_end(out);
+}
+
+static void put_last(const struct sim_answer *a, struct buf *out) {
+  put_response_event(a, incomplete_reason(a).len > 0 ? "response.incomplete" : "response.completed", true, NULL, out);
 }
 
 static void error_event(const struct sim_answer *a, const struct sim_refusal *why, struct buf *out) {
@@ -342,16 +319,9 @@ static void error_event(const struct sim_answer *a, const struct sim_refusal *wh
 const struct sim_dialect sim_openai_responses = {
     .name = "openai.responses",
     .path_end = SLICE_INIT("/responses"),
-    .read = read,
     .tool = tool,
-    .credential = sim_openai_credential,
-    .wrong_key = sim_openai_wrong_key,
-    .headers = sim_openai_headers,
-    .whole = whole,
-    .begin = begin,
-    .step = step_out,
-    .ping = sim_openai_ping,
-    .error = sim_openai_error,
-    .error_event = error_event,
-    .models = sim_openai_models,
+    .begin = sim_answer_number_events,
+    SIM_OWN_CHAT,
+    .steps = {put_begin, put_open, put_delta, put_close, .end = put_last},
+    SIM_OPENAI_PROVIDER,
 };

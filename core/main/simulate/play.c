@@ -306,7 +306,7 @@ static void act_on_stream(struct play *p, enum sim_act act) {
 static void put_step(struct play *p) {
   struct buf *out = &p->worker->out;
   size_t from = out->len;
-  p->dialect->step(&p->answer, &p->step, out);
+  sim_dialect_step(p->dialect, &p->answer, &p->step, out);
   if (p->steer.malformed != SIM_WELL_FORMED && p->step.kind == SIM_STEP_DELTA && p->deltas_out == p->answer.deltas / 2)
     sim_faults_spoil(&p->steer, true, out, from);
 }

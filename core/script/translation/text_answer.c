@@ -22,6 +22,16 @@ static void read_paths(lua_State *L, const char *key, size_t most, struct text_p
   lua_pop(L, 1); /* … table */
 }
 
+static void read_known(lua_State *L, struct json_names *out) {
+  if (lua_getfield(L, -1, "known") == LUA_TTABLE) {                                     /* … table list */
+    for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TSTRING; i++, lua_pop(L, 1)) { /* … table list name */
+      if (!json_names_add(out, word_at(L, -1))) luaL_error(L, "texts.answer.known is too long");
+    }
+    lua_pop(L, 1); /* … table list */
+  }
+  lua_pop(L, 1); /* … table */
+}
+
 static struct slice read_word(lua_State *L, const char *key) {
   struct slice word = {NULL, 0};
   if (lua_getfield(L, -1, key) != LUA_TNIL) word = word_at(L, -1); /* … table word */
@@ -43,8 +53,7 @@ void text_answer_form_read(lua_State *L, int index, const struct json_turns_shap
     form->shape.types[i] = i < types.count ? types.path[i] : slice_of(NULL, 0);
   read_paths(L, "values", TEXT_ANSWER_VALUES_MAX, &form->values);
   read_paths(L, "without", TEXT_ANSWER_WITHOUT_MAX, &form->without);
-  read_paths(L, "only", TEXT_ANSWER_WITHOUT_MAX, &form->only);
-  form->only_at = read_word(L, "only_at");
+  read_known(L, &form->known);
   if (lua_getfield(L, -1, "read") != LUA_TFUNCTION || form->content.len == 0) { /* … table read */
     luaL_error(L, "texts.answer must have content and read");
   }
@@ -57,22 +66,16 @@ static bool is_nothing(struct slice raw) {
 }
 
 bool text_answer_read(const struct text_answer_form *form, struct slice body, struct text_answer *out) {
-  struct json_field fields[1 + TEXT_ANSWER_VALUES_MAX + TEXT_ANSWER_WITHOUT_MAX + 1];
+  struct json_field fields[1 + TEXT_ANSWER_VALUES_MAX + TEXT_ANSWER_WITHOUT_MAX];
   size_t count = 0, values = 1, without;
   if (!form->is_there) return false;
   fields[count++].key = form->content;
   for (size_t i = 0; i < form->values.count; i++) fields[count++].key = form->values.path[i];
   without = count;
   for (size_t i = 0; i < form->without.count; i++) fields[count++].key = form->without.path[i];
-  bool inner = form->only.count > 0 && form->only_at.len > 0;
-  if (inner) fields[count].key = form->only_at;
-  if (!json_pick(body, fields, inner ? count + 1 : count) || fields[0].raw.ptr == NULL) return false;
+  if (!json_pick_known(body, fields, count, &form->known) || fields[0].raw.ptr == NULL) return false;
   for (size_t i = without; i < count; i++)
     if (!is_nothing(fields[i].raw)) return false;
-  if (form->only.count > 0) {
-    struct slice object = inner ? fields[count].raw : body;
-    if (object.ptr == NULL || !json_has_only(object, form->only.path, form->only.count)) return false;
-  }
   memcpy(out->values, fields + values, form->values.count * sizeof *fields);
   return json_turns_text(fields[0].raw, &form->shape, &out->text) && out->text.len > 2;
 }

@@ -7,8 +7,8 @@
  *     types = { "text" },                        of that part; nil: as in requests
  *     values = { "id", "usage", … },             paths, given to read in this order; absent and null are nil
  *     without = { "error", "choices.1", … },     paths: what stands there must be nothing: null, [] or ""
- *     only = { "id", "message", … },             the keys of the object at only_at ("": the answer itself) are among
- *     only_at = "",                              these; nil: it may have any
+ *     known = { "object", "created", … },        keys that may stand beside what has a path above, and are no loss:
+ *                                                an answer with any other that says something is read whole
  *     read = function(hop, text, …)              the answer, or nil: it must be read whole
  *   }
  *
@@ -30,8 +30,8 @@ struct text_paths {
 struct text_answer_form {
   struct slice content;
   struct json_turns_shape shape; /* of the content */
-  struct text_paths values, without, only;
-  struct slice only_at;
+  struct text_paths values, without;
+  struct json_names known;
   bool is_there;
 };
 

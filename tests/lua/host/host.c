@@ -50,31 +50,13 @@ static char *text_of(const char *text) {
 
 /* One provider "p", one route "r" to p/one and p/two, pool "all", upstream "svc". */
 static struct config *make_config(void) {
-  struct config *c = config_new();
-  struct adapter *a = mem_new(struct adapter);
-  struct provider *p = mem_new(struct provider);
-  struct route *r = mem_new(struct route);
-  a->name = text_of("openai-compatible");
-  a->dialect = dialect_of(DIALECT_OPENAI_CHAT);
-  p->name = text_of("p");
-  p->adapter = a;
-  p->dialect = a->dialect;
-  c->adapters = mem_alloc(sizeof(struct adapter *));
-  c->adapters[c->adapter_count++] = a;
-  c->providers = mem_alloc(sizeof(struct provider *));
-  c->providers[c->provider_count++] = p;
-  r->name = text_of("r");
-  r->policy = text_of("builtin");
-  r->target_count = 2;
-  r->targets = mem_alloc(2 * sizeof(struct target *));
-  r->targets[0] = config_add_target(c, p, SLICE("one"));
-  r->targets[1] = config_add_target(c, p, SLICE("two"));
+  static const struct slice models[] = {SLICE_INIT("one"), SLICE_INIT("two")};
+  struct config *c = kit_config(NULL, models, 2);
+  struct route *r = c->routes[0];
   r->pool_count = 1;
   r->pools = mem_new(struct pool);
   r->pools[0] = (struct pool){text_of("all"), mem_alloc(sizeof(struct target *)), 1};
   r->pools[0].targets[0] = r->targets[0];
-  c->routes = mem_alloc(sizeof(struct route *));
-  c->routes[c->route_count++] = r;
   c->upstreams = mem_new(struct script_upstream);
   c->upstreams[c->upstream_count++] =
       (struct script_upstream){.name = text_of("svc"), .base_url = text_of("http://127.0.0.1:9")};
@@ -111,23 +93,9 @@ static void leave_piece(lua_State *L, void *owner) {
   if (lua_gettop(L) > 0) snprintf(p->result, sizeof p->result, "%s", sandbox_tostring(L, 1, NULL));
 }
 
-static enum run_hook hook_named(lua_State *L, const char *name) {
-  for (int hook = 0; hook < RUN_HOOK_COUNT; hook++)
-    if (strcmp(run_hook_name((enum run_hook)hook), name) == 0) return (enum run_hook)hook;
-  luaL_error(L, "there is no hook '%s'", name);
-  abort();
-}
-
 static int l_host_run(lua_State *L) {
   static const struct run_task task = {enter_piece, leave_piece};
-  static const char *const outcomes[] = {
-      [RUN_DONE] = "done",
-      [RUN_WAITING] = "waiting",
-      [RUN_FAILED] = "failed",
-      [RUN_KILLED] = "killed",
-      [RUN_OUT_OF_MEMORY] = "out of memory",
-  };
-  enum run_hook hook = hook_named(L, luaL_checkstring(L, 1));
+  enum run_hook hook = kit_check_hook(L, 1);
   bool has_request = hook != RUN_LOAD && hook != RUN_SETUP;
   struct target *target = request->route->targets[0];
   struct attempt attempt = {.request = request, .target = target, .number = 1};
@@ -139,16 +107,10 @@ static int l_host_run(lua_State *L) {
   enum run_outcome outcome = run_start(slot, hook, &task, &piece, &report);
   run_release(slot);
   script_request_end(script, request);
-  lua_pushstring(L, outcomes[outcome]); /* … outcome */
-  if (outcome == RUN_WAITING) return 1;
-  if (outcome == RUN_DONE) {
-    lua_pushstring(L, piece.result); /* … outcome result */
-    return 2;
-  }
-  lua_pushstring(L, report.message); /* … outcome message */
-  lua_pushstring(L, report.file);    /* … outcome message file */
-  lua_pushinteger(L, report.line);   /* … outcome message file line */
-  return 4;
+  int count = kit_push_outcome(L, outcome, &report); /* … outcome [message file line] */
+  if (outcome != RUN_DONE) return count;
+  lua_pushstring(L, piece.result); /* … outcome result */
+  return count + 1;
 }
 
 static int l_host_load(lua_State *L) {

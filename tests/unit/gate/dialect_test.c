@@ -3,6 +3,7 @@
 #include "gate/dialect/dialect.h"
 
 #include "check.h"
+#include "gate/stream_reading.h"
 #include "wire/recorded.h"
 
 /* ---- the slow reading: a document as a list of its leaves, by path */
@@ -226,15 +227,6 @@ static void believe_stream(struct belief *b, bool chat, struct slice body) {
   }
 }
 
-static void read_stream(const struct dialect *d, struct slice body, struct reading *r) {
-  struct sse_reader reader;
-  struct stream_event e;
-  sse_init(&reader, 16 << 20);
-  while (sse_next(&reader, &body, &e) == SSE_EVENT) d->read_event(r, &e);
-  while (sse_finish(&reader, &e) == SSE_EVENT) d->read_event(r, &e);
-  sse_done(&reader);
-}
-
 static void compare_file(const char *name, struct slice file) {
   struct json_field f[] = {{.key = SLICE("protocol")},
                            {.key = SLICE("status")},
@@ -259,7 +251,7 @@ static void compare_file(const char *name, struct slice file) {
   if (slice_eq(f[2].raw, SLICE("\"sse\""))) {
     streams++;
     believe_stream(&b, chat, buf_view(&body));
-    read_stream(d, buf_view(&body), &r);
+    reading_of_stream(d, buf_view(&body), &r);
     compare(name, &r, &b);
     CHECK(r.complete || r.finish != FINISH_NONE || r.failed);
   } else {
@@ -290,7 +282,7 @@ TEST(recorded_answers_read_as_a_slow_reading_does) {
 static struct reading after(const struct dialect *d, const char *stream) {
   struct buf b = padded(stream);
   struct reading r = {0};
-  read_stream(d, buf_view(&b), &r);
+  reading_of_stream(d, buf_view(&b), &r);
   buf_done(&b);
   return r;
 }

@@ -1,5 +1,6 @@
 /* The gate, clients that leave a route with `disconnect = { drain = … }`: what has been sent is read on to its end or
  * to the end of the time, the rest ends at once; one record, and nothing is kept. */
+#include "full_port.h"
 #include "house.h"
 
 #define CHAT "/v1/chat/completions"
@@ -32,6 +33,11 @@ static void leave(struct stage *s) {
   for (unsigned i = 0; atomic_load(&s->m->requests) == 0 && i < 30000; i++) house_pass_ms(&s->h, 1);
   client_close(&s->c);
   for (unsigned i = 0; listener_connections(s->h.listener) > 0 && i < 30000; i++) house_pass_ms(&s->h, 1);
+}
+
+/* The same, and the request goes on. */
+static void leave_it_running(struct stage *s) {
+  leave(s);
   CHECK_INT(s->h.gate->request_count, 1);
 }
 
@@ -94,7 +100,7 @@ static void drains(void (*serve)(struct mock_peer *), const char *before, const 
   open_stage(&s, serve, before, 20000);
   client_post(&s.c, CHAT, ask_body);
   if (seen != NULL) CHECK(client_wait(&s.c, seen));
-  leave(&s);
+  leave_it_running(&s);
   atomic_store(&go, true);
   struct slice trace = record_of(&s, "\"class\":\"none\"", "moongate_disconnects_total{end=\"drained\"}");
   CHECK(has(trace, "\"input_tokens\":5,\"output_tokens\":9,") && has(trace, "\"usage_source\":\"provider\""));
@@ -119,7 +125,7 @@ TEST(a_provider_that_breaks_off_meanwhile_is_not_blamed) {
   client_post(&s.c, CHAT, ASK_STREAM);
   CHECK(client_wait(&s.c, "\"content\""));
   uint32_t failures = atomic_load(&target_state_of(SLICE("p/m"))->failures_in_row);
-  leave(&s);
+  leave_it_running(&s);
   atomic_store(&go, true);
   struct slice trace = record_of(&s, "\"class\":\"client_gone\"", "moongate_disconnects_total{end=\"drained\"}");
   CHECK(has(trace, "\"usage_source\":\"estimated\""));
@@ -136,31 +142,6 @@ TEST(after_its_time_it_is_cancelled) {
   leave(&s);
   record_of(&s, "\"class\":\"client_gone\"", "moongate_disconnects_total{end=\"cut\"}");
   close_stage(&s);
-}
-
-/* A port where nobody gets through: its queue of connections is full. */
-struct full_port {
-  int listener, waiting[4];
-  uint16_t port;
-};
-
-static struct full_port full_port_open(void) {
-  struct full_port p = {.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t len = sizeof at;
-  must(bind(p.listener, (struct sockaddr *)&at, len) == 0 && listen(p.listener, 0) == 0);
-  must(getsockname(p.listener, (struct sockaddr *)&at, &len) == 0);
-  p.port = ntohs(at.sin_port);
-  for (unsigned i = 0; i < 4; i++) {
-    p.waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    connect(p.waiting[i], (struct sockaddr *)&at, len);
-  }
-  return p;
-}
-
-static void full_port_close(struct full_port *p) {
-  for (unsigned i = 0; i < 4; i++) close(p->waiting[i]);
-  close(p->listener);
 }
 
 TEST(what_was_not_sent_ends_at_once) {
@@ -188,7 +169,7 @@ TEST(the_end_of_the_gateway_ends_it) {
   open_stage(&s, mock_serve, &script, 20000);
   client_post(&s.c, CHAT, ASK_STREAM);
   CHECK(client_wait(&s.c, "\"content\""));
-  leave(&s);
+  leave_it_running(&s);
   fault_set(&f, FAULT_DRAINING, "The end.");
   request_shut(list_item(s.h.gate->requests.next, struct request, link), &f);
   record_of(&s, "\"class\":\"client_gone\"", "moongate_disconnects_total{end=\"cut\"}");
@@ -196,7 +177,7 @@ TEST(the_end_of_the_gateway_ends_it) {
   open_stage(&s, mock_serve, &script, 20000);
   client_post(&s.c, CHAT, ASK_STREAM);
   CHECK(client_wait(&s.c, "\"content\""));
-  leave(&s);
+  leave_it_running(&s);
   close_stage(&s); /* house_done lets go of it */
 }
 

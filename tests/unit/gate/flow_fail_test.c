@@ -42,12 +42,14 @@ static void pair_done(struct pair *p) {
   mock_stop(p->b);
 }
 
-/* The first provider fails in this way; the second one's answer is the client's. */
-static void falls_over(void (*serve)(struct mock_peer *), const void *first, bool stream, const char *class) {
+/* The first provider fails in this way, within these timeouts (NULL: long ones); the second one's answer is the
+ * client's. */
+static void falls_over_within(const struct timeouts *t, void (*serve)(struct mock_peer *), const void *first,
+                              bool stream, const char *class) {
   struct pair p;
   struct buf all = {0}, body = {0};
   char expected[80];
-  pair_with(&p, serve, first, stream ? &good_stream : &good_script, &TIMEOUTS(300, 300, 3000));
+  pair_with(&p, serve, first, stream ? &good_stream : &good_script, t);
   CHECK_INT(ask(&p.h, CHAT, "", stream ? ASK_STREAM : ASK, &all, &body), 200);
   CHECK_SLICE(buf_view(&body), stream ? good_stream.text : good);
   CHECK(has(buf_view(&all), "x-moongate-target: b/m\r\nx-moongate-attempts: 2\r\n"));
@@ -62,6 +64,10 @@ static void falls_over(void (*serve)(struct mock_peer *), const void *first, boo
   buf_done(&all);
   buf_done(&body);
   pair_done(&p);
+}
+
+static void falls_over(void (*serve)(struct mock_peer *), const void *first, bool stream, const char *class) {
+  falls_over_within(NULL, serve, first, stream, class);
 }
 
 TEST(refused_connection_falls_over) {
@@ -132,8 +138,8 @@ TIMED(streams_that_fail_before_their_first_content_fall_over) {
 TIMED(silence_before_the_first_content_falls_over) {
   static const struct mock_script role = {.text = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n",
                                           .hang = true};
-  falls_over(mock_silence, NULL, true, "first_token_timeout");
-  falls_over(mock_serve, &role, true, "first_token_timeout");
+  falls_over_within(&TIMEOUTS(300, 300, 30000), mock_silence, NULL, true, "first_token_timeout");
+  falls_over_within(&TIMEOUTS(300, 300, 30000), mock_serve, &role, true, "first_token_timeout");
 }
 
 /* A provider that says [DONE] without content, and keeps the connection open. */
@@ -153,7 +159,7 @@ static void serve_late(struct mock_peer *p) {
 TIMED(first_token_clock_is_for_streams_only) {
   struct pair p;
   struct buf body = {0};
-  pair_with(&p, serve_late, NULL, &good_script, &TIMEOUTS(200, 200, 3000));
+  pair_with(&p, serve_late, NULL, &good_script, &TIMEOUTS(200, 200, 30000));
   CHECK_INT(ask(&p.h, CHAT, "", ASK, NULL, &body), 200);
   CHECK(has(house_trace(&p.h), "\"provider_chosen\":\"a\""));
   buf_done(&body);
@@ -239,7 +245,7 @@ TIMED(half_an_error_is_not_passed_on) {
 TIMED(timeouts_tell_their_phase) {
   struct buf all = {0}, body = {0}, trace = {0};
   static const struct mock_script cut = {.text = DELTA, .hang = true};
-  CHECK_INT(alone(false, mock_silence, NULL, &TIMEOUTS(200, 200, 3000), ASK_STREAM, &all, &body, &trace), 504);
+  CHECK_INT(alone(false, mock_silence, NULL, &TIMEOUTS(200, 200, 30000), ASK_STREAM, &all, &body, &trace), 504);
   CHECK(has(buf_view(&body), "timeouts.first_token") && has(buf_view(&body), "\"code\":\"first_token_timeout\""));
   CHECK(has(buf_view(&all), "x-gateway-error: true"));
   CHECK_INT(alone(false, mock_silence, NULL, &TIMEOUTS(200, 200, 400), ASK, &all, &body, &trace), 504);
@@ -277,7 +283,7 @@ TIMED(total_ends_a_stream_that_never_does_and_pings_do_not_count) {
   CHECK(has(buf_view(&body), "timeouts.total") && !has(buf_view(&body), "[DONE]"));
   CHECK(has(buf_view(&trace), "\"class\":\"total_timeout\"") &&
         has(buf_view(&trace), "\"usage_source\":\"estimated\""));
-  CHECK_INT(alone(false, serve_pings, NULL, &TIMEOUTS(1000, 300, 3000), ASK_STREAM, &all, &body, &trace), 200);
+  CHECK_INT(alone(false, serve_pings, NULL, &TIMEOUTS(10000, 300, 30000), ASK_STREAM, &all, &body, &trace), 200);
   CHECK(has(buf_view(&trace), "\"class\":\"between_tokens_timeout\""));
   buf_done(&all);
   buf_done(&body);

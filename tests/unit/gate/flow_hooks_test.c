@@ -205,6 +205,14 @@ static void resume(struct request *r, enum hook_verdict verdict) {
   request_resumed(r, verdict, &f);
 }
 
+/* A client asks, and its request waits in the script. */
+static void ask_and_wait(struct stage *s, struct client *c) {
+  client_open(c, &s->h);
+  client_post(c, CHAT, ASK);
+  for (unsigned i = 0; plan.waiting == NULL && i < 30000; i++) house_pass_ms(&s->h, 1);
+  must(plan.waiting != NULL);
+}
+
 TEST(route_that_waits_goes_on_when_resumed) {
   struct stage s;
   struct client c;
@@ -212,10 +220,8 @@ TEST(route_that_waits_goes_on_when_resumed) {
   for (unsigned refused = 0; refused < 2; refused++) {
     plan.route = HOOK_WAITING;
     plan.order[0] = "b/m";
-    client_open(&c, &s.h);
-    client_post(&c, CHAT, ASK);
-    house_pass_ms(&s.h, 30);
-    CHECK(plan.waiting != NULL);
+    ask_and_wait(&s, &c);
+    house_pass_ms(&s.h, 20);
     CHECK_INT(atomic_load(&s.b->requests), refused ? 1 : 0);
     resume(plan.waiting, refused ? HOOK_REFUSED : HOOK_DONE);
     CHECK(client_answer(&c, &s.body));
@@ -232,10 +238,7 @@ TEST(client_that_leaves_while_a_script_waits_is_forgotten) {
   for (unsigned in_retry = 0; in_retry < 2; in_retry++) {
     plan.route = in_retry ? HOOK_ABSENT : HOOK_WAITING;
     plan.retry = HOOK_WAITING;
-    client_open(&c, &s.h);
-    client_post(&c, CHAT, ASK);
-    for (unsigned i = 0; plan.waiting == NULL && i < 30000; i++) house_pass_ms(&s.h, 1);
-    CHECK(plan.waiting != NULL);
+    ask_and_wait(&s, &c);
     client_close(&c);
     CHECK(house_quiet(&s.h));
     CHECK(plan.waiting == NULL);
@@ -255,12 +258,9 @@ TEST(result_after_the_gateway_refused_is_dropped) {
     plan.route = in_retry ? HOOK_ABSENT : HOOK_WAITING;
     plan.retry = HOOK_WAITING;
     plan.order[0] = "b/m";
-    client_open(&c, &s.h);
-    client_post(&c, CHAT, ASK);
-    for (unsigned i = 0; plan.waiting == NULL && i < 30000; i++) house_pass_ms(&s.h, 1);
+    ask_and_wait(&s, &c);
     struct request *r = plan.waiting;
     struct fault f;
-    must(r != NULL);
     fault_set(&f, FAULT_DRAINING, "The gateway stops.");
     request_shut(r, &f);
     resume(r, HOOK_DONE);

@@ -1,5 +1,7 @@
 /* The gate, clients that leave or read slowly: in each phase the provider sees the close soon, there is one record, and
  * nothing is kept. */
+#include <sys/stat.h>
+
 #include "house.h"
 
 #define CHAT "/v1/chat/completions"
@@ -18,7 +20,8 @@ static struct mock *lone(struct house *h, void (*serve)(struct mock_peer *), con
   return m;
 }
 
-/* Asks, waits for `seen` (NULL: for the provider to have the request), leaves; checks the close and the record. */
+/* Asks, waits for `seen` (NULL: for the provider to have the request), leaves; checks the close and the record. The
+ * close comes before any clock of the gateway's (10 s, in house.h) could bring it. */
 static void leaves(void (*serve)(struct mock_peer *), const void *script, const char *ask_body, const char *seen,
                    bool reset) {
   struct house h;
@@ -32,7 +35,7 @@ static void leaves(void (*serve)(struct mock_peer *), const void *script, const 
   if (reset) setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
   client_close(&c);
   for (unsigned i = 0; atomic_load(&m->closed_ns) == 0 && i < 30000; i++) house_pass_ms(&h, 1);
-  CHECK(atomic_load(&m->closed_ns) > 0 && (atomic_load(&m->closed_ns) - left_ns) / 1000000 <= 250);
+  CHECK(atomic_load(&m->closed_ns) > 0 && (atomic_load(&m->closed_ns) - left_ns) / 1000000 <= 5000);
   struct slice trace = house_trace(&h);
   CHECK_INT(count_of(trace, "\n"), 1);
   CHECK(has(trace, "\"outcome\":\"client_gone\",\"status\":499,"));
@@ -77,7 +80,8 @@ TIMED(leaving_while_the_provider_is_being_connected_to) {
   client_open(&c, &h);
   client_post(&c, CHAT, ASK);
   client_close(&c); /* all in one turn: the call has not begun yet */
-  house_pass_ms(&h, 50);
+  struct stat there = {0};
+  for (unsigned i = 0; i < 30000 && (stat(h.trace_path, &there) != 0 || there.st_size == 0); i++) house_pass_ms(&h, 1);
   struct slice trace = house_trace(&h);
   CHECK_INT(count_of(trace, "\"outcome\":\"client_gone\",\"status\":499"), 1);
   house_done(&h);
@@ -90,9 +94,8 @@ TIMED(leaving_within_the_body) {
   struct mock *m = lone(&h, mock_silence, NULL, NULL);
   client_open(&c, &h);
   client_say(&c, "POST " CHAT " HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{\"mod");
-  house_pass_ms(&h, 20);
+  for (unsigned i = 0; h.gate->request_count == 0 && i < 30000; i++) house_pass_ms(&h, 1);
   client_close(&c);
-  house_pass_ms(&h, 20);
   struct slice trace = house_trace(&h);
   CHECK_INT(count_of(trace, "\n"), 1);
   CHECK(has(trace, "\"outcome\":\"client_gone\",\"status\":499,") && has(trace, "\"route\":\"none\"") &&
@@ -175,7 +178,7 @@ TIMED(slow_client_slows_the_provider_and_memory_stays) {
 TIMED(congestion_does_not_spin_the_loop) {
   struct house h;
   struct client c;
-  struct mock *m = lone(&h, serve_flood, NULL, &TIMEOUTS(10000, 100, 60000));
+  struct mock *m = lone(&h, serve_flood, NULL, &TIMEOUTS(10000, 1000, 60000));
   client_open(&c, &h);
   client_post(&c, CHAT, ASK_STREAM);
   struct attempt *a = NULL;
@@ -198,7 +201,8 @@ TIMED(slow_client_that_leaves_frees_everything) {
   struct mock *m = lone(&h, serve_flood, NULL, NULL);
   client_open(&c, &h);
   client_post(&c, CHAT, ASK_STREAM);
-  house_pass_ms(&h, 300);
+  for (unsigned i = 0; atomic_load(&m->sent) == 0 && i < 30000; i++) house_pass_ms(&h, 1);
+  house_pass_ms(&h, 200);
   client_close(&c);
   struct slice trace = house_trace(&h);
   CHECK_INT(count_of(trace, "\"outcome\":\"client_gone\",\"status\":499"), 1);
@@ -229,7 +233,8 @@ TIMED(shutting_refuses_what_waits_and_ends_what_flows) {
   client_post(&waits, CHAT, ASK);
   client_open(&reads, &h);
   client_say(&reads, "POST " CHAT " HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{\"mod");
-  for (unsigned i = 0; atomic_load(&m->requests) < 2 && i < 30000; i++) house_pass_ms(&h, 1);
+  for (unsigned i = 0; (atomic_load(&m->requests) < 2 || h.gate->request_count < 3) && i < 30000; i++)
+    house_pass_ms(&h, 1);
   CHECK_INT(h.gate->request_count, 3);
   shut_all(&h);
   shut_all(&h); /* the worker asks again while answers leave */
@@ -238,7 +243,9 @@ TIMED(shutting_refuses_what_waits_and_ends_what_flows) {
   CHECK(client_wait(&reads, "\"code\":\"draining\""));
   CHECK(client_wait(&flows, "data: {\"error\":{\"message\":\"The gateway shut down"));
   CHECK(client_wait(&flows, "\r\n0\r\n\r\n"));
-  CHECK_INT(count_of(house_trace(&h), "\"error_code\":\"draining\""), 3);
+  struct slice trace = house_trace(&h);
+  CHECK_INT(count_of(trace, "\"error_code\":\"draining\""), 3);
+  CHECK_INT(count_of(trace, "\"class\":\"draining\""), 2);
   client_close(&waits);
   client_close(&flows);
   client_close(&reads);

@@ -234,7 +234,7 @@ TIMED(stream_ends_soon_after_its_terminal_event_whatever_the_transport_does) {
     if (pings) m->serve = serve_and_ping;
     uint64_t before_ns = clock_ns();
     CHECK_INT(ask(&h, CHAT, "", "{\"model\":\"fast\",\"stream\":true,\"messages\":[]}", NULL, &body), 200);
-    CHECK((clock_ns() - before_ns) / 1000000 < 2500);
+    CHECK((clock_ns() - before_ns) / 1000000 < 8000); /* not by a clock of the provider's: 10 s */
     CHECK(slice_starts(buf_view(&body), SLICE(DELTA("a") FINISH DONE)));
     CHECK(has(house_trace(&h), "\"outcome\":\"ok\""));
     buf_done(&body);

@@ -1,6 +1,8 @@
 /* items: which texts an input and an answer consist of, and where a stream's last event has the answer. */
 #include "gate/keeping/items.h"
 
+#include <stdio.h>
+
 #include "check.h"
 
 static struct arena arena;
@@ -85,6 +87,36 @@ TEST(an_answer_has_its_id_and_items_with_theirs) {
   CHECK(!answer_of("{\"output\":[]}", &id, &list));
   CHECK(!answer_of("{\"id\":\"resp_1\",\"output\":null}", &id, &list));
   CHECK(!answer_of("{\"id\":\"resp_1\"}", &id, &list));
+  arena_done(&arena);
+}
+
+/* Its texts, joined by " | ". */
+static const char *frame_of(const char *json) {
+  static char line[2048];
+  struct buf text = padded(json);
+  struct items list = items_of_frame(&arena, buf_view(&text));
+  size_t len = 0;
+  line[0] = '\0';
+  for (size_t i = 0; i < list.count; i++)
+    len += (size_t)snprintf(line + len, sizeof line - len, "%s%.*s", i > 0 ? " | " : "", (int)list.texts[i].text.len,
+                            list.texts[i].text.ptr);
+  buf_done(&text);
+  return line;
+}
+
+TEST(a_frame_is_all_but_the_items_and_what_is_long_stands_alone) {
+  char json[1400], expected[1400], tools[600];
+  memset(tools, 't', sizeof tools);
+  arena_init(&arena);
+  CHECK_SLICE(
+      slice_text(frame_of("{\"id\":\"resp_1\", \"output\" : " OUTPUT " ,\"a\" : [1, {\"output\":2}] ,\"b\":null}")),
+      "\"id\":\"resp_1\",\"a\" : [1, {\"output\":2}],\"b\":null");
+  snprintf(json, sizeof json, "{\"tools\":[\"%.600s\"],\"id\":\"r\",\"output\":[],\"x\":1}", tools);
+  snprintf(expected, sizeof expected, "\"id\":\"r\",\"x\":1 | \"tools\":[\"%.600s\"]", tools);
+  CHECK_SLICE(slice_text(frame_of(json)), expected);
+  CHECK_SLICE(slice_text(frame_of("{\"output\":[]}")), "");
+  CHECK_SLICE(slice_text(frame_of("{\"id\":1,\"output\":[}")), "");
+  CHECK_SLICE(slice_text(frame_of("[]")), "");
   arena_done(&arena);
 }
 

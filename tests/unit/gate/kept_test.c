@@ -10,6 +10,7 @@
 enum { MINUTE = 60, ROOM = 1 << 20 };
 
 static const struct kept_tenant me = {{1}}, other = {{2}};
+static const struct kept_texts unframed = {NULL, 0};
 
 static struct kept *store_of(uint64_t bytes) {
   struct kept *k = kept_new();
@@ -27,7 +28,7 @@ static bool put(struct kept *k, const struct kept_tenant *who, const char *id, c
   struct kept_list list = {0};
   struct kept_text in = text_of("", input), out = text_of(output_id, output);
   kept_hold(k, who, &in, 1, &list);
-  bool is_kept = kept_put(k, who, slice_text(id), &list, &out, 1, now);
+  bool is_kept = kept_put(k, who, slice_text(id), &list, (struct kept_texts){&out, 1}, unframed, now);
   CHECK(list.items == NULL && list.count == 0);
   return is_kept;
 }
@@ -100,14 +101,14 @@ TEST(equal_texts_are_one_and_a_conversation_costs_its_length) {
   CHECK(kept_get(k, &me, SLICE("r1"), 2, &list));
   struct kept_text in = text_of("", "and?"), out = text_of("m2", "good night");
   kept_hold(k, &me, &in, 1, &list);
-  CHECK(kept_put(k, &me, SLICE("r2"), &list, &out, 1, 2));
+  CHECK(kept_put(k, &me, SLICE("r2"), &list, (struct kept_texts){&out, 1}, unframed, 2));
   CHECK_INT(figures_of(k).items, 4);
   CHECK(figures_of(k).bytes < 2 * first + 2 * sizeof(void *) + sizeof "and?" + sizeof "good night");
   CHECK_TEXT(get(k, &me, "r2", 3), "hello good day and? good night");
   /* Sent again as it is, the item that has an id is found, too. */
   in = text_of("", "good day");
   kept_hold(k, &me, &in, 1, &list);
-  CHECK(kept_put(k, &me, SLICE("r3"), &list, NULL, 0, 3));
+  CHECK(kept_put(k, &me, SLICE("r3"), &list, unframed, unframed, 3));
   CHECK_INT(figures_of(k).items, 4);
   CHECK(kept_forget(k, &me, SLICE("r1"), 4));
   CHECK(kept_forget(k, &me, SLICE("r2"), 4));
@@ -233,9 +234,46 @@ TEST(what_is_held_stays_readable_and_counts_until_it_is_released) {
   CHECK_INT(figures_of(k).items, 0);
   kept_release(k, &list);
   kept_hold(k, &me, twice, 2, &list);
-  CHECK(kept_put(k, &me, SLICE("r2"), &list, NULL, 0, 3));
+  CHECK(kept_put(k, &me, SLICE("r2"), &list, unframed, unframed, 3));
   CHECK_INT(figures_of(k).items, 1);
   CHECK_TEXT(get(k, &me, "r2", 3), "x x");
+  kept_free(k);
+}
+
+static const char *get_framed(struct kept *k, const struct kept_tenant *who, const char *id, uint64_t now) {
+  struct kept_list list = {0}, own = {0};
+  if (!kept_get_framed(k, who, slice_text(id), now, &list, &own)) return "-";
+  CHECK_INT(own.count, 1);
+  CHECK_SLICE(kept_item_text(own.items[0]), "good day");
+  kept_release(k, &own);
+  return line_of(k, &list);
+}
+
+TEST(a_frame_is_had_with_what_is_the_answers_own_and_is_shared_too) {
+  struct kept *k = store_of(ROOM);
+  struct kept_text in = text_of("", "hello"), out = text_of("m1", "good day");
+  struct kept_text frames[2][2] = {{text_of("", "id 1"), text_of("", "the tools of all")},
+                                   {text_of("", "id 2"), text_of("", "the tools of all")}};
+  for (unsigned i = 0; i < 2; i++) {
+    struct kept_list list = {0};
+    kept_hold(k, &me, &in, 1, &list);
+    CHECK(kept_put(k, &me, slice_text(i == 0 ? "r1" : "r2"), &list, (struct kept_texts){&out, 1},
+                   (struct kept_texts){frames[i], 2}, 1));
+  }
+  CHECK(put(k, &me, "r3", "hello", "m3", "good night", 1));
+  CHECK_INT(figures_of(k).items, 6);
+  CHECK_TEXT(get_framed(k, &me, "r1", 2), "id 1 the tools of all");
+  CHECK_TEXT(get_framed(k, &me, "r2", 2), "id 2 the tools of all");
+  CHECK_TEXT(get_framed(k, &me, "r3", 2), "-");
+  CHECK_TEXT(get_framed(k, &other, "r1", 2), "-");
+  CHECK_TEXT(get(k, &me, "r1", 2), "hello good day");
+  /* To be had is to be used. */
+  CHECK_TEXT(get_framed(k, &me, "r1", MINUTE), "id 1 the tools of all");
+  CHECK_TEXT(get_framed(k, &me, "r2", MINUTE + 2), "-");
+  CHECK_TEXT(get_framed(k, &me, "r1", MINUTE + 2), "id 1 the tools of all");
+  CHECK(kept_forget(k, &me, SLICE("r1"), MINUTE + 2));
+  kept_expire(k, 3 * MINUTE);
+  CHECK_INT(figures_of(k).bytes + figures_of(k).items + figures_of(k).answers, 0);
   kept_free(k);
 }
 
@@ -266,7 +304,7 @@ static void *work(void *owner) {
     snprintf(theirs, sizeof theirs, "r%u", i % ANSWERS);
     struct kept_text in = text_of("", "a text that all have in common"), out = text_of(id, id);
     kept_hold(w->k, &w->who, &in, 1, &list);
-    kept_put(w->k, &w->who, slice_text(id), &list, &out, 1, i);
+    kept_put(w->k, &w->who, slice_text(id), &list, (struct kept_texts){&out, 1}, unframed, i);
     if (kept_get(w->k, &w->who, slice_text(theirs), i, &list)) {
       w->found++;
       if (!is_whole(&list, theirs)) w->wrong++;

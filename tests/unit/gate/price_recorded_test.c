@@ -6,6 +6,7 @@
 #include "check.h"
 #include "gate/account/price.h"
 #include "gate/dialect/dialect.h"
+#include "gate/stream_reading.h"
 #include "wire/recorded.h"
 
 /* Of the days of the recordings (2025-2026). Models whose price depends on who served them are not here. */
@@ -58,15 +59,6 @@ static void bill(const char *file, unsigned at, const struct usage *told) {
   value_free(row);
 }
 
-static void read_stream(const struct dialect *d, struct slice body, struct reading *r) {
-  struct sse_reader reader;
-  struct stream_event e;
-  sse_init(&reader, 16 << 20);
-  while (sse_next(&reader, &body, &e) == SSE_EVENT) d->read_event(r, &e);
-  while (sse_finish(&reader, &e) == SSE_EVENT) d->read_event(r, &e);
-  sse_done(&reader);
-}
-
 static void exchange(const char *name, struct slice file) {
   struct json_field f[] = {{.key = SLICE("protocol")},       {.key = SLICE("provider")},
                            {.key = SLICE("model")},          {.key = SLICE("status")},
@@ -88,7 +80,7 @@ static void exchange(const char *name, struct slice file) {
   struct reading r = {0};
   CHECK(json_unquote(f[5].raw, buf_reserve(&body, f[5].raw.len), &body.len));
   buf_reserve(&body, 0);
-  if (slice_eq(f[4].raw, SLICE("\"sse\""))) read_stream(d, buf_view(&body), &r);
+  if (slice_eq(f[4].raw, SLICE("\"sse\""))) reading_of_stream(d, buf_view(&body), &r);
   else d->read_answer(&r, buf_view(&body));
   if (r.usage.cost_told && r.usage.told_pico_usd > 0) bill(name, at, &r.usage);
   buf_done(&body);

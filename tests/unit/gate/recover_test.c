@@ -72,8 +72,9 @@ static void open_stage(struct stage *s, const struct mock_script *first, const s
   plan.may = true;
   plan.asked = plan.built = 0;
   *s = (struct stage){.a = mock_start(mock_serve, first), .b = mock_start(mock_serve, second)};
-  house_provider(made.config, "a", made.openai, s->a->port)->timeouts.between_tokens_ms = 50;
-  house_provider(made.config, "b", made.openai, s->b->port)->timeouts.between_tokens_ms = 50;
+  struct provider *a = house_provider(made.config, "a", made.openai, s->a->port);
+  if (first == &stalls) a->timeouts.between_tokens_ms = 50;
+  house_provider(made.config, "b", made.openai, s->b->port);
   struct route *r = house_route(made.config, "r", "a/m", "b/m", "b/n", NULL);
   r->recover = mode;
   for (unsigned i = 0; i < 3; i++) r->targets[i]->facts = prefill_bits >> i & 1 ? &can_prefill : NULL;

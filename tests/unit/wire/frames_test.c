@@ -1,70 +1,20 @@
 /* frames: documents in lines and in one array, the same however the bytes are cut. */
 #include "check.h"
-
-#include <stdlib.h>
-
-#include "wire/frames.h"
+#include "wire/frames_heard.h"
 #include "wire/recorded.h"
 
 enum { LARGE = 1 << 26 };
 
-/* Documents with ';' behind each; raws one after the other; how it ended. */
-struct heard {
-  struct buf texts, raws;
-  enum frames_verdict last;
-};
-
-static void hear(struct heard *h, const struct frames_item *item, bool whole) {
-  buf_slice(&h->raws, item->raw);
-  if (!whole) return;
-  buf_slice(&h->texts, item->text);
-  buf_byte(&h->texts, ';');
-  volatile char sum = 0;
-  for (size_t i = 0; i < JSON_PADDING; i++) sum = (char)(sum + item->text.ptr[item->text.len + i]);
-}
-
-static void feed(struct frames_reader *r, struct slice bytes, struct heard *h) {
-  char *copy = malloc(bytes.len + BUF_SLACK);
-  struct slice in = slice_of(copy, bytes.len);
-  struct frames_item item;
-  if (bytes.len) memcpy(copy, bytes.ptr, bytes.len);
-  memset(copy + bytes.len, ']', BUF_SLACK);
-  for (;;) {
-    h->last = frames_next(r, &in, &item);
-    if (h->last != FRAMES_ITEM && h->last != FRAMES_BETWEEN) break;
-    hear(h, &item, h->last == FRAMES_ITEM);
-  }
-  if (h->last == FRAMES_MORE) CHECK_INT(in.len, 0);
-  free(copy);
-}
-
-static struct heard hear_pieces(enum frames_shape shape, struct slice stream, size_t first, size_t piece) {
-  struct heard h = {0};
-  struct frames_reader r;
-  struct frames_item item;
-  frames_init(&r, shape, LARGE);
-  feed(&r, slice_of(stream.ptr, first), &h);
-  for (size_t at = first; at < stream.len && h.last == FRAMES_MORE; at += piece)
-    feed(&r, slice_of(stream.ptr + at, stream.len - at < piece ? stream.len - at : piece), &h);
+/* Documents with ';' behind each. */
+static struct heard hear_cut(enum frames_shape shape, struct slice stream, size_t first, size_t piece) {
+  struct heard h = hear_stream(shape, LARGE, stream, first, piece, ';');
+  CHECK_INT(h.left, 0);
   if (h.last == FRAMES_MORE) {
-    h.last = frames_finish(&r, &item);
-    if (h.last == FRAMES_ITEM) {
-      hear(&h, &item, true);
-      h.last = frames_finish(&r, &item);
-    }
-    if (h.last == FRAMES_MORE) {
-      CHECK(r.held.ptr == NULL);
-      CHECK(slice_eq(buf_view(&h.raws), stream));
-    }
+    CHECK(!h.holds);
+    CHECK(slice_eq(buf_view(&h.raws), stream));
   }
-  CHECK((h.last == FRAMES_BROKEN) == (r.why != NULL));
-  frames_done(&r);
+  CHECK((h.last == FRAMES_BROKEN) == h.tells);
   return h;
-}
-
-static void heard_done(struct heard *h) {
-  buf_done(&h->texts);
-  buf_done(&h->raws);
 }
 
 static void check_cuts(enum frames_shape shape, struct slice stream, const struct heard *whole, size_t step) {
@@ -72,7 +22,7 @@ static void check_cuts(enum frames_shape shape, struct slice stream, const struc
     for (size_t piece = 0; piece < 3; piece++) {
       size_t pieces[] = {stream.len + 1, 1, 3};
       if (piece > 0 && cut > 0) continue;
-      struct heard got = hear_pieces(shape, stream, cut, pieces[piece]);
+      struct heard got = hear_cut(shape, stream, cut, pieces[piece]);
       bool same = got.last == whole->last && slice_eq(buf_view(&got.texts), buf_view(&whole->texts));
       if (!same)
         fprintf(stderr, "cut at %zu, pieces of %zu: %.*s\n", cut, pieces[piece], (int)got.texts.len, got.texts.ptr);
@@ -115,7 +65,7 @@ static const struct {
 TEST(documents_and_every_cut) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct slice stream = slice_text(cases[i].stream);
-    struct heard whole = hear_pieces(cases[i].shape, stream, stream.len, 1);
+    struct heard whole = hear_cut(cases[i].shape, stream, stream.len, 1);
     if (cases[i].texts) CHECK_SLICE(buf_view(&whole.texts), cases[i].texts);
     CHECK_INT(whole.last, cases[i].end);
     check_cuts(cases[i].shape, stream, &whole, 1);
@@ -144,12 +94,11 @@ TEST(a_document_too_large) {
   for (size_t i = 0; i < 4; i++)
     for (size_t limit = 10; limit <= 11; limit++)
       for (size_t piece = 1; piece < 20; piece++) {
-        struct heard h = {0};
+        struct heard h = {.behind = ';'};
         struct frames_reader r;
-        struct slice stream = slice_text(streams[i]);
         frames_init(&r, i % 2 ? FRAMES_LINES : FRAMES_ARRAY, limit);
-        for (size_t at = 0; at < stream.len && h.last == FRAMES_MORE; at += piece)
-          feed(&r, slice_of(stream.ptr + at, stream.len - at < piece ? stream.len - at : piece), &h);
+        hear_pieces(&h, &r, slice_text(streams[i]), 0, piece);
+        CHECK_INT(h.left, 0);
         CHECK_INT(h.last, limit == 10 ? FRAMES_TOO_LARGE : FRAMES_MORE);
         CHECK_INT(h.texts.len > 0, limit == 11);
         frames_done(&r);
@@ -158,7 +107,7 @@ TEST(a_document_too_large) {
 }
 
 static void check_recorded(enum frames_shape shape, const char *name, struct slice body) {
-  struct heard whole = hear_pieces(shape, body, body.len, 1);
+  struct heard whole = hear_cut(shape, body, body.len, 1);
   struct json_fault fault;
   size_t documents = 0, begin = 0;
   CHECK_INT(whole.last, FRAMES_MORE);

@@ -268,21 +268,4 @@ TEST(a_content_alone) {
   CHECK_SLICE(content_text(&parts, ""), "no");
 }
 
-TEST(only_these_keys) {
-  static const struct slice keys[] = {SLICE_INIT("a"), SLICE_INIT("bc")};
-  static const struct {
-    const char *text;
-    bool only;
-  } rows[] = {{"{}", true},         {"{\"a\":{\"x\":1},\"bc\":[{}]}", true},
-              {"{\"b\":1}", false}, {"{\"bcd\":1}", false},
-              {"[]", false},        {"{\"a\":1,\"x\":2}", false},
-              {"{\"a\"", false},    {"7", false},
-              {"{\"a\":1", true},   {"{\"\\u0061\":1}", false}};
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    struct buf text = padded(rows[i].text);
-    CHECK_INT(json_has_only(buf_view(&text), keys, 2), rows[i].only);
-    buf_done(&text);
-  }
-}
-
 UNIT_MAIN()
