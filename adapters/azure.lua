@@ -4,23 +4,14 @@
 -- beside the prompt, the error RateLimitReached. From Microsoft's documentation (api-version-lifecycle, stored copy of
 -- 2026): api-key header, no api-version. For dated versions there is adapters/azure-deployments.lua.
 -- It does not know which model a deployment has: name it like the model, or put its price into `prices`.
+local azure = require("gw.azure")
+
 return {
   api = 1,
   doc = "Azure OpenAI and Foundry, v1 API: Chat Completions and Responses; set base_url",
   dialects = { "openai.chat", "openai.responses" },
   auth = { header = "api-key" },
   environment = "AZURE_OPENAI_API_KEY",
-  quirks = {
-    max_tokens_field = "max_completion_tokens",
-    developer_role = true,
-    usage_nulls = true,
-    reasoning_history = "none",
-    tool_id_max = 40,
-    efforts = { low = true, medium = true, high = true },
-  },
-  errors = {
-    { status = 400, code = "content_filter", class = "content_policy" },
-    { status = 400, code = "context_length_exceeded", class = "context_length" },
-    { status = 429, code = "insufficient_quota", class = "quota" },
-  },
+  quirks = azure.quirks,
+  errors = azure.errors,
 }

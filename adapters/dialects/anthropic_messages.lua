@@ -25,6 +25,9 @@ local errors = require("gw.errors")
 local stream = require("gw.messages_stream")
 local blocks = require("gw.messages_parts")
 local claude = require("gw.claude")
+local request_fields = require("gw.request_fields")
+local request_tools = require("gw.request_tools")
+local system_text = require("gw.system_text")
 
 local json = gw.json
 local value, optional, required, lose, fail = parts.value, parts.optional, parts.required, parts.lose, parts.fail
@@ -193,23 +196,7 @@ end
 ----- request, normal → Anthropic
 
 local function system_from_normal(request, how)
-  local list = array({})
-  local function add(message)
-    for _, block in ipairs(blocks.blocks_from_parts(message.parts, how)) do list[#list + 1] = block end
-    if message.name then lose(how.losses, "messages[].name") end
-    if request.dialect ~= D.name then parts.lose_fields(how.losses, message.extra, "messages[].") end
-  end
-  for _, message in ipairs(request.system or {}) do add(message) end
-  for _, message in ipairs(request.messages) do
-    if message.role == "system" or message.role == "developer" then
-      lose(how.losses, "messages[].role(late system text moved to the top)")
-      add(message)
-    end
-  end
-  if request.format and request.format.kind == "json" then
-    lose(how.losses, "response_format(json_object asked for in the system prompt)")
-    list[#list + 1] = { type = "text", text = "Answer with one JSON object and nothing else." }
-  end
+  local list = system_text.blocks(request, request.dialect == D.name, how, blocks.blocks_from_parts, "text")
   if #list == 0 then return nil end
   if #list == 1 and not list[1].cache_control then return list[1].text end
   return list
@@ -260,31 +247,17 @@ end
 
 local function tools_from_normal(request, rename, losses)
   local is_own = request.dialect == D.name
-  local list = array({})
-  local allowed
-  if request.tool_choice and request.tool_choice.names then
-    allowed = {}
-    for _, name in ipairs(request.tool_choice.names) do allowed[name] = true end
-    lose(losses, "tool_choice.allowed_tools(other tools left out)")
-  end
+  local list, allowed = array({}), request_tools.allowed_names(request, losses)
   for _, tool in ipairs(request.tools or {}) do
     if tool.kind == "server" then
-      if tool.dialect == D.name then
-        list[#list + 1] = tool.body
-      else
-        lose(losses, "tools[](" .. tool.name .. ")")
-      end
+      list[#list + 1] = request_tools.server_tool(tool, D.name, losses)
     elseif not allowed or allowed[tool.name] then
       local sent = {
         name = rename(tool.name), description = tool.description, strict = tool.strict, cache_control = tool.cache,
         input_schema = tool.schema or json.raw('{"type":"object"}'),
       }
       if tool.strict == false then sent.strict = nil end
-      if is_own then
-        for name, v in pairs(tool.extra or {}) do sent[name] = v end
-      else
-        parts.lose_fields(losses, tool.extra, "tools[].")
-      end
+      request_tools.add_extra(sent, tool, is_own, losses)
       list[#list + 1] = sent
     end
   end
@@ -311,40 +284,23 @@ end
 
 local tier_names = { auto = "auto", default = "standard_only", standard_only = "standard_only" }
 
-local function lose_unknown_sampling(request, losses)
-  if request.n and request.n > 1 then fail("n", "is above 1; this provider gives one answer a request") end
-  if request.seed then lose(losses, "seed") end
-  if request.logprobs then lose(losses, "logprobs") end
-  if request.logit_bias then lose(losses, "logit_bias") end
-  if (request.frequency_penalty or 0) ~= 0 then lose(losses, "frequency_penalty") end
-  if (request.presence_penalty or 0) ~= 0 then lose(losses, "presence_penalty") end
-end
+local unknown_fields = { "seed", "logprobs", "logit_bias", "frequency_penalty", "presence_penalty" }
 
 function D.request_from_normal(request, target, losses)
   local quirks = parts.quirks(target)
   local rename, changed = parts.tool_names(quirks.tool_name_max or 128)
   target.tool_names = changed
-  lose_unknown_sampling(request, losses)
+  request_fields.refuse_choices(request)
+  request_fields.lose_each(request, unknown_fields, losses)
   local max_tokens = request.max_tokens
   if not max_tokens then
     max_tokens = quirks.max_tokens or 8192
     lose(losses, "max_tokens(default " .. max_tokens .. ")")
   end
   local body = { model = target.model, max_tokens = max_tokens, stream = request.stream or nil,
-    cache_control = request.cache }
-  local stops = array({})
-  for _, text in ipairs(request.stop or {}) do
-    if parts.is_blank(text) then lose(losses, "stop(blank)") else stops[#stops + 1] = text end
-  end
-  if #stops > 0 then body.stop_sequences = stops end
-  if request.user then
-    -- An e-mail address is the client's secret, not something to hand to another company.
-    if request.dialect ~= D.name and request.user:find("@", 1, true) then
-      lose(losses, "user")
-    else
-      body.metadata = { user_id = request.user }
-    end
-  end
+    cache_control = request.cache, stop_sequences = request_fields.stops(request, losses) }
+  local user = request_fields.user(request, D.name, losses)
+  if user then body.metadata = { user_id = user } end
   if request.service_tier then
     body.service_tier = tier_names[request.service_tier]
     if not body.service_tier then lose(losses, "service_tier") end
@@ -390,8 +346,19 @@ end
 
 ----- whole answers
 
+local answer_fields = { id = true, type = true, role = true, model = true, content = true, stop_reason = true,
+  stop_sequence = true, stop_details = true, usage = true, container = true, context_management = true, error = true }
+local block_fields = {
+  text = { type = true, text = true, citations = true },
+  thinking = { type = true, thinking = true, signature = true },
+  redacted_thinking = { type = true, data = true },
+  tool_use = { type = true, id = true, name = true, input = true, caller = true },
+}
+
 function D.response_to_normal(body, losses)
   if value(body.type) == "error" or value(body.error) then return nil, errors.from_table(nil, body) end
+  parts.lose_unknown(losses, body, answer_fields, "")
+  parts.lose_unknown_of_types(losses, body.content, block_fields, "content[].")
   local found = blocks.add_blocks(body.content, "content", {})
   local has_calls = false
   for _, part in ipairs(found) do has_calls = has_calls or part.type == "tool_call" end
@@ -415,7 +382,7 @@ end
 D.texts.answer = {
   content = "content",
   values = { "type", "stop_reason", "stop_sequence", "usage", "id", "model", "container", "context_management" },
-  without = { "error" },
+  without = { "error" }, known = parts.names_of(answer_fields),
 }
 
 function D.texts.answer.read(hop, text, kind, reason, sequence, usage, id, model, container, management)
@@ -489,17 +456,12 @@ local error_types = {
   [504] = "timeout_error", [529] = "overloaded_error",
 }
 
-function D.error_to_normal(status, body_text)
-  return errors.from_text(status, body_text)
-end
+D.error_to_normal = errors.from_text
 
 function D.error_from_normal(err, request_id)
   local status = err.status
   local kind = error_types[status] or (status >= 500 and "api_error" or "invalid_request_error")
-  local message = err.message
-  -- This dialect has no field for the place of a mistake; it leads the message, as Anthropic's own errors do.
-  if err.param and message:sub(1, #err.param) ~= err.param then message = err.param .. ": " .. message end
-  local body = { type = "error", error = { type = kind, message = message } }
+  local body = { type = "error", error = { type = kind, message = errors.placed_message(err) } }
   if request_id then body.request_id = request_id end
   return status, body
 end

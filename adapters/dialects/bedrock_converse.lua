@@ -27,6 +27,9 @@ local errors = require("gw.errors")
 local claude = require("gw.claude")
 local stream = require("gw.converse_stream")
 local blocks = require("gw.converse_parts")
+local request_fields = require("gw.request_fields")
+local request_tools = require("gw.request_tools")
+local system_text = require("gw.system_text")
 
 local json = gw.json
 local value, optional, required, lose, fail = parts.value, parts.optional, parts.required, parts.lose, parts.fail
@@ -211,27 +214,6 @@ end
 
 ----- request, normal → Converse
 
-local function texts_of(request, how)
-  local list = array({})
-  local function add(message)
-    for _, block in ipairs(blocks.blocks_from_parts(message.parts, how)) do list[#list + 1] = block end
-    if message.name then lose(how.losses, "messages[].name") end
-    if not how.is_own then parts.lose_fields(how.losses, message.extra, "messages[].") end
-  end
-  for _, message in ipairs(request.system or {}) do add(message) end
-  for _, message in ipairs(request.messages) do
-    if message.role == "system" or message.role == "developer" then
-      lose(how.losses, "messages[].role(late system text moved to the top)")
-      add(message)
-    end
-  end
-  if request.format and request.format.kind == "json" then
-    lose(how.losses, "response_format(json_object asked for in the system prompt)")
-    list[#list + 1] = { text = "Answer with one JSON object and nothing else." }
-  end
-  return list
-end
-
 -- Adds a turn, merged with one of the same role before it. In a user turn tool results come first; a cache point stays
 -- behind the block that it marks.
 local function add_turn(turns, role, content)
@@ -297,30 +279,16 @@ local function has_tool_blocks(turns)
 end
 
 local function tools_from_normal(request, how)
-  local list = array({})
-  local allowed
-  if request.tool_choice and request.tool_choice.names then
-    allowed = {}
-    for _, name in ipairs(request.tool_choice.names) do allowed[name] = true end
-    lose(how.losses, "tool_choice.allowed_tools(other tools left out)")
-  end
+  local list, allowed = array({}), request_tools.allowed_names(request, how.losses)
   for _, tool in ipairs(request.tools or {}) do
     if tool.kind == "server" then
-      if tool.dialect == D.name then
-        list[#list + 1] = tool.body
-      else
-        lose(how.losses, "tools[](" .. tool.name .. ")")
-      end
+      list[#list + 1] = request_tools.server_tool(tool, D.name, how.losses)
     elseif not allowed or allowed[tool.name] then
       local spec = {
         name = how.rename(tool.name), description = tool.description ~= "" and tool.description or nil,
         strict = tool.strict or nil, inputSchema = { json = tool.schema or json.raw('{"type":"object"}') },
       }
-      if how.is_own then
-        for name, v in pairs(tool.extra or {}) do spec[name] = v end
-      else
-        parts.lose_fields(how.losses, tool.extra, "tools[].")
-      end
+      request_tools.add_extra(spec, tool, how.is_own, how.losses)
       list[#list + 1] = { toolSpec = spec }
     end
     if tool.cache then list[#list + 1] = blocks.cache_point(tool.cache, how) end
@@ -427,16 +395,7 @@ end
 local tier_names = { default = "default", standard_only = "default", flex = "flex", priority = "priority",
   reserved = "reserved" }
 
-local function lose_unknown(request, losses)
-  if request.n and request.n > 1 then fail("n", "is above 1; this provider gives one answer a request") end
-  if request.seed then lose(losses, "seed") end
-  if request.logprobs then lose(losses, "logprobs") end
-  if request.logit_bias then lose(losses, "logit_bias") end
-  if (request.frequency_penalty or 0) ~= 0 then lose(losses, "frequency_penalty") end
-  if (request.presence_penalty or 0) ~= 0 then lose(losses, "presence_penalty") end
-  if request.user then lose(losses, "user") end
-  if request.cache then lose(losses, "cache_control") end
-end
+local unknown_fields = { "seed", "logprobs", "logit_bias", "frequency_penalty", "presence_penalty", "user" }
 
 local function output_config(format, quirks, losses)
   if not format or format.kind ~= "json_schema" then return nil end
@@ -466,18 +425,14 @@ function D.request_from_normal(request, target, losses)
   target.tool_names = changed
   local how = { rename = rename, quirks = quirks, losses = losses, is_own = request.dialect == D.name, model = model,
     family = quirks.family or blocks.family(model), names = {} }
-  lose_unknown(request, losses)
-  local body, more = { inferenceConfig = {} }, {}
-  local stops = array({})
-  for _, text in ipairs(request.stop or {}) do
-    if parts.is_blank(text) then lose(losses, "stop(blank)") else stops[#stops + 1] = text end
-  end
-  if #stops > 0 then
-    body.inferenceConfig.stopSequences = stops
-    -- Claude tells which one it was, if it is asked to.
-    if how.family == "anthropic" and not how.is_own then
-      body.additionalModelResponseFieldPaths = array({ "/stop_sequence" })
-    end
+  request_fields.refuse_choices(request)
+  request_fields.lose_each(request, unknown_fields, losses)
+  if request.cache then lose(losses, "cache_control") end
+  local stops = request_fields.stops(request, losses)
+  local body, more = { inferenceConfig = { stopSequences = stops } }, {}
+  -- Claude tells which one it was, if it is asked to.
+  if stops and how.family == "anthropic" and not how.is_own then
+    body.additionalModelResponseFieldPaths = array({ "/stop_sequence" })
   end
   if request.service_tier and request.service_tier ~= "auto" then
     local tier = tier_names[request.service_tier]
@@ -499,7 +454,7 @@ function D.request_from_normal(request, target, losses)
   end
   if next(more) then body.additionalModelRequestFields = more end
   if not next(body.inferenceConfig) then body.inferenceConfig = nil end
-  body.system = texts_of(request, how)
+  body.system = system_text.blocks(request, how.is_own, how, blocks.blocks_from_parts)
   if #body.system == 0 then body.system = nil end
   body.messages = messages_from_normal(request, how)
   if quirks.system == false then move_system(body, losses) end
@@ -528,13 +483,19 @@ local function join_citations(found)
 end
 
 local told_fields = { stop_sequence = true }
+local answer_fields = { output = true, stopReason = true, usage = true, metrics = true, serviceTier = true,
+  additionalModelResponseFields = true, trace = true, performanceConfig = true }
+local output_fields, message_fields = { message = true }, { role = true, content = true }
 
 -- target: { model } tells who signed the thinking; nil: not known.
 function D.response_to_normal(body, losses, target)
   local output = optional(body.output, "object", "output")
   local message = output and optional(output.message, "object", "output.message")
   if not message then return nil, errors.from_table(nil, body) end
-  local how = { signer = blocks.signer(blocks.family(target and target.model)) }
+  parts.lose_unknown(losses, body, answer_fields, "")
+  parts.lose_unknown(losses, output, output_fields, "output.")
+  parts.lose_unknown(losses, message, message_fields, "output.message.")
+  local how = { signer = blocks.signer(blocks.family(target and target.model)), is_answer = true }
   local found = join_citations(blocks.add_blocks(message.content, "output.message.content", {}, how, losses))
   local has_calls = false
   for _, part in ipairs(found) do has_calls = has_calls or part.type == "tool_call" end
@@ -556,6 +517,7 @@ end
 D.texts.answer = {
   content = "output.message.content",
   values = { "stopReason", "usage", "serviceTier", "additionalModelResponseFields", "trace", "performanceConfig" },
+  known = parts.names_of(answer_fields, message_fields),
 }
 
 function D.texts.answer.read(hop, text, reason, usage, tier, fields, trace, performance)
@@ -618,17 +580,12 @@ local error_types = {
 -- Converse's own statuses; the SDKs go by the name, proxies by the status.
 local error_statuses = { [402] = 403, [413] = 400, [422] = 400, [504] = 408, [529] = 503 }
 
-function D.error_to_normal(status, body_text)
-  return errors.from_text(status, body_text)
-end
+D.error_to_normal = errors.from_text
 
 function D.error_from_normal(err)
   local status = err.status
   local kind = error_types[status] or (status >= 500 and "InternalServerException" or "ValidationException")
-  local message = err.message
-  -- This dialect has no field for the place of a mistake; it leads the message.
-  if err.param and message:sub(1, #err.param) ~= err.param then message = err.param .. ": " .. message end
-  return error_statuses[status] or status, { message = message, __type = kind }
+  return error_statuses[status] or status, { message = errors.placed_message(err), __type = kind }
 end
 
 function D.stream_error(err)
@@ -640,7 +597,7 @@ function D.reader(target)
 end
 
 function D.writer(asked)
-  return stream.writer(asked)
+  return stream.writer(asked, D.stream_error)
 end
 
 local forwarded = { false, read = true }

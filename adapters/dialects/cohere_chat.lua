@@ -20,6 +20,8 @@ local errors = require("gw.errors")
 local stream = require("gw.cohere_stream")
 local cohere = require("gw.cohere_parts")
 local answers = require("gw.cohere_answer")
+local request_fields = require("gw.request_fields")
+local request_tools = require("gw.request_tools")
 
 local json = gw.json
 local value, optional, required, lose, fail = parts.value, parts.optional, parts.required, parts.lose, parts.fail
@@ -176,11 +178,7 @@ local function tools_from_normal(request, body, rename, losses)
   local strict, lax = false, false
   for _, tool in ipairs(request.tools or {}) do
     if tool.kind == "server" then
-      if tool.dialect == D.name then
-        list[#list + 1] = tool.body
-      else
-        lose(losses, "tools[](" .. tool.name .. ")")
-      end
+      list[#list + 1] = request_tools.server_tool(tool, D.name, losses)
     elseif not allowed or allowed[tool.name] then
       if tool.cache then lose(losses, "cache_control") end
       if tool.extra then parts.lose_fields(losses, tool.extra, "tools[].") end
@@ -258,7 +256,7 @@ local function sampling_from_normal(request, body, quirks, losses)
   body.k = clamped(request.top_k, 0, 500, "top_k", losses)
   body.frequency_penalty = clamped(request.frequency_penalty, 0, 1, "frequency_penalty", losses)
   body.presence_penalty = clamped(request.presence_penalty, 0, 1, "presence_penalty", losses)
-  if request.n and request.n > 1 then fail("n", "is above 1; this provider gives one answer a request") end
+  request_fields.refuse_choices(request)
   if request.logprobs then
     body.logprobs = true
     if (request.logprobs.top or 0) > 0 then lose(losses, "top_logprobs") end
@@ -307,10 +305,15 @@ end
 ----- whole answers
 
 local answer_fields = { id = true, message = true, finish_reason = true, usage = true, logprobs = true }
+local message_fields = { role = true, content = true, tool_calls = true, tool_plan = true, citations = true }
+local item_fields = { text = { type = true, text = true }, thinking = { type = true, thinking = true } }
 
 function D.response_to_normal(body, losses)
   local message = value(body.message)
   if type(message) ~= "table" then return nil, errors.from_table(nil, body) end
+  parts.lose_unknown(losses, body, answer_fields, "")
+  parts.lose_unknown(losses, message, message_fields, "message.")
+  parts.lose_unknown_of_types(losses, message.content, item_fields, "message.content[].")
   local found, by_item = cohere.message_parts(message, "message", true)
   local finish = answers.finish_to_normal(optional(body.finish_reason, "string", "finish_reason"), found.has_calls)
   if finish.reason == "error" and (finish.raw == "TIMEOUT" or #found == 0) then
@@ -326,13 +329,11 @@ function D.response_to_normal(body, losses)
       logprobs = logprobs and answers.logprobs_to_normal(logprobs) } },
     extra = parts.rest(body, answer_fields),
   }
-  parts.lose_fields(losses, response.extra, "")
   return response
 end
 
 D.texts.answer = {
   content = "message", values = { "finish_reason", "usage", "id" }, without = { "logprobs" },
-  only = { "id", "message", "finish_reason", "usage", "logprobs" },
 }
 
 function D.texts.answer.read(_, text, finish, usage, id)
@@ -445,21 +446,14 @@ function D.error_to_normal(status, body_text)
   return err
 end
 
--- This dialect has neither a type nor a field for the place of a mistake; the place leads the message.
-local function told(err)
-  local message = err.message
-  if err.param and message:sub(1, #err.param) ~= err.param then return err.param .. ": " .. message end
-  return message
-end
-
 function D.error_from_normal(err, request_id)
-  return err.status == 529 and 503 or err.status, { id = request_id, message = told(err) }
+  return err.status == 529 and 503 or err.status, { id = request_id, message = errors.placed_message(err) }
 end
 
 -- Within a stream an error is told by the last event. [DONE] does not follow: it would say that all is well.
 function D.stream_error(err, request_id)
   return parts.sse("message-end", json.encode({ type = "message-end", id = request_id,
-    delta = { error = told(err), finish_reason = err.class == "timeout" and "TIMEOUT" or "ERROR" } }))
+    delta = { error = errors.placed_message(err), finish_reason = err.class == "timeout" and "TIMEOUT" or "ERROR" } }))
 end
 
 D.quirks = { thinking = true, reasoning_history = true, tool_choice = true, temperature = true, tool_name_max = true,

@@ -28,6 +28,8 @@
 
 local parts = require("gw.parts")
 local errors = require("gw.errors")
+local request_tools = require("gw.request_tools")
+local system_text = require("gw.system_text")
 local contents = require("gw.gemini_parts")
 local answers = require("gw.gemini_answer")
 local schemas = require("gw.gemini_schema")
@@ -253,11 +255,7 @@ local function tools_from_normal(request, rename, quirks, losses)
   local declared, list = array({}), array({})
   for _, tool in ipairs(request.tools or {}) do
     if tool.kind == "server" then
-      if tool.dialect == D.name then
-        list[#list + 1] = tool.body
-      else
-        lose(losses, "tools[](" .. tool.name .. ")")
-      end
+      list[#list + 1] = request_tools.server_tool(tool, D.name, losses)
     else
       local sent = { name = rename(tool.name), description = tool.description }
       if tool.schema and quirks.json_schema == false then
@@ -269,11 +267,7 @@ local function tools_from_normal(request, rename, quirks, losses)
       end
       if tool.strict then lose(losses, "tools[].strict") end
       if tool.cache then lose(losses, "cache_control") end
-      if request.dialect == D.name then
-        for name, v in pairs(tool.extra or {}) do sent[name] = v end
-      else
-        parts.lose_fields(losses, tool.extra, "tools[].")
-      end
+      request_tools.add_extra(sent, tool, request.dialect == D.name, losses)
       declared[#declared + 1] = sent
     end
   end
@@ -409,13 +403,7 @@ end
 
 local function system_from_normal(request, how)
   local list = array({})
-  for _, message in ipairs(request.system or {}) do contents.system_parts(message, how, list) end
-  for _, message in ipairs(request.messages) do
-    if message.role == "system" or message.role == "developer" then
-      lose(how.losses, "messages[].role(late system text moved to the top)")
-      contents.system_parts(message, how, list)
-    end
-  end
+  system_text.each(request, how.losses, function(message) contents.system_parts(message, how, list) end)
   return #list > 0 and list or nil
 end
 
@@ -479,6 +467,10 @@ end
 local candidate_fields = { content = true, finishReason = true, finishMessage = true, index = true, avgLogprobs = true,
   tokenCount = true, groundingMetadata = true, citationMetadata = true, logprobsResult = true }
 
+local answer_fields = { candidates = true, usageMetadata = true, responseId = true, modelVersion = true,
+  promptFeedback = true, createTime = true, modelStatus = true, error = true }
+local content_fields = { parts = true, role = true }
+
 -- All that was said, and where in it each part begins.
 local function spoken(list)
   local texts, bases, length = {}, {}, 0
@@ -505,7 +497,9 @@ local function choice_to_normal(candidate, position, losses)
     end
   end
   found.citations = answers.citations_to_normal(candidate, spoken(list))
-  parts.lose_fields(losses, parts.rest(candidate, candidate_fields), "candidates[].")
+  parts.lose_unknown(losses, candidate, candidate_fields, "candidates[].")
+  parts.lose_unknown(losses, content, content_fields, "candidates[].content.")
+  for _, part in ipairs(list) do contents.lose_unknown(part, losses) end
   answers.lose_grounding(candidate, losses)
   return {
     index = value(candidate.index) or position - 1, parts = found,
@@ -517,8 +511,9 @@ end
 D.texts.answer = {
   content = "candidates.0.content.parts",
   values = { "candidates.0.finishReason", "candidates.0.index", "usageMetadata", "responseId", "modelVersion" },
-  without = { "error", "candidates.1" }, only_at = "candidates.0",
-  only = { "content", "finishReason", "finishMessage", "index", "avgLogprobs", "tokenCount" },
+  without = { "error", "candidates.1" },
+  known = parts.names_of(answer_fields, content_fields, { finishMessage = true, avgLogprobs = true,
+    tokenCount = true }),
 }
 
 function D.texts.answer.read(_, text, finish, index, used, id, model)
@@ -537,6 +532,7 @@ function D.response_to_normal(body, losses)
   local usage = answers.usage_to_normal(value(body.usageMetadata))
   local response = { dialect = D.name, id = value(body.responseId), model = value(body.modelVersion), usage = usage,
     service_tier = usage and usage.service_tier, choices = {} }
+  parts.lose_unknown(losses, body, answer_fields, "")
   for i, candidate in ipairs(candidates or {}) do response.choices[i] = choice_to_normal(candidate, i, losses) end
   if #response.choices == 0 then
     response.choices[1] = { index = 0, parts = {}, finish = answers.finish_to_normal(nil, false, blocked or "OTHER") }

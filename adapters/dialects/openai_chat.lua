@@ -38,6 +38,9 @@ local errors = require("gw.errors")
 local stream = require("gw.chat_stream")
 local chat = require("gw.chat_parts")
 local ends = require("gw.chat_ends")
+local openai = require("gw.openai")
+local request_fields = require("gw.request_fields")
+local request_tools = require("gw.request_tools")
 
 local json = gw.json
 local value, optional, required, lose, fail = parts.value, parts.optional, parts.required, parts.lose, parts.fail
@@ -147,7 +150,7 @@ local function tool_choice_to_normal(body, request)
     request.tool_choice = { mode = mode }
     return
   end
-  optional(required(choice, "object", field).type, "string", field, ".type")
+  optional(parts.or_text(choice, "object", field).type, "string", field, ".type")
   if value(choice.allowed_tools) then
     local allowed, names = required(choice.allowed_tools, "object", field, ".allowed_tools"), {}
     for i, tool in ipairs(required(allowed.tools, "array", field, ".allowed_tools.tools")) do
@@ -214,7 +217,7 @@ end
 local function stop_to_normal(body)
   local stop = value(body.stop)
   if type(stop) == "string" then return { stop } end
-  return parts.strings(stop, "stop")
+  return stop ~= nil and parts.strings(parts.or_text(stop, "array", "stop"), "stop") or nil
 end
 
 function D.request_to_normal(body)
@@ -269,10 +272,8 @@ local function tools_from_normal(request, quirks, rename, losses)
       end
       if tool.extra then parts.lose_fields(losses, tool.extra, "tools[].") end
       tools[#tools + 1] = sent
-    elseif tool.dialect == D.name then
-      tools[#tools + 1] = tool.body
     else
-      lose(losses, "tools[](" .. tool.name .. ")")
+      tools[#tools + 1] = request_tools.server_tool(tool, D.name, losses)
     end
   end
   return #tools > 0 and tools or nil
@@ -301,17 +302,8 @@ local function format_from_normal(format, quirks, losses)
     lose(losses, "response_format.json_schema")
     return { type = "json_object" }
   end
-  local strict = format.strict
-  if strict == nil then strict = true end
-  return {
-    type = "json_schema",
-    json_schema = {
-      name = format.name or "response", description = format.description, schema = format.schema, strict = strict,
-    },
-  }
+  return { type = "json_schema", json_schema = openai.json_schema(format) }
 end
-
-local default_efforts = { minimal = true, low = true, medium = true, high = true }
 
 local function reasoning_from_normal(reasoning, quirks, body, losses)
   local style = quirks.reasoning or "effort"
@@ -334,22 +326,17 @@ local function reasoning_from_normal(reasoning, quirks, body, losses)
       return
     end
   end
-  local effort = reasoning.effort
-  if effort and reasoning.budget_tokens then lose(losses, "thinking.budget_tokens") end
-  if not effort and reasoning.budget_tokens then
-    if style == "object" then
-      body.reasoning = { max_tokens = reasoning.budget_tokens }
-      return
-    end
-    effort = parts.budget_to_effort(reasoning.budget_tokens, quirks)
-    lose(losses, "thinking.budget_tokens(sent as effort " .. effort .. ")")
+  if style == "object" and reasoning.budget_tokens and not reasoning.effort then
+    body.reasoning = { max_tokens = reasoning.budget_tokens }
+    return
   end
+  local effort = openai.effort(reasoning, quirks, losses)
   if not effort then
     if style == "object" then body.reasoning = { enabled = true } end
     if style == "effort" then lose(losses, "thinking") end
     return
   end
-  effort = parts.nearest_effort(effort, quirks.efforts or default_efforts, "effort", losses)
+  effort = parts.nearest_effort(effort, quirks.efforts or openai.default_efforts, "effort", losses)
   if style == "object" then body.reasoning = { effort = effort } else body.reasoning_effort = effort end
 end
 
@@ -361,17 +348,8 @@ local function mind_reasoning(body, quirks, losses)
     end
     body.reasoning_effort = quirks.reasoning_off
   end
-  local sampling = quirks.sampling or "all"
-  if sampling == "all" then return end
-  if sampling == "without_reasoning" and body.reasoning_effort == quirks.reasoning_off then return end
-  for _, name in ipairs { "temperature", "top_p" } do
-    if body[name] and body[name] ~= 1 then lose(losses, name) end
-    body[name] = nil
-  end
+  openai.mind_sampling(body, body.reasoning_effort, quirks, losses)
 end
-
-local tier_names = { auto = "auto", default = "default", standard_only = "default", flex = "flex",
-  priority = "priority" }
 
 function D.request_from_normal(request, target, losses)
   local quirks = parts.quirks(target)
@@ -399,18 +377,8 @@ function D.request_from_normal(request, target, losses)
   end
   if request.logprobs then body.logprobs, body.top_logprobs = true, request.logprobs.top end
   if request.stream and quirks.stream_usage ~= false then body.stream_options = { include_usage = true } end
-  if request.user then
-    -- An e-mail address is the client's secret, not something to hand to another company.
-    if request.dialect ~= D.name and request.user:find("@", 1, true) then
-      lose(losses, "user")
-    else
-      body.user = request.user
-    end
-  end
-  if request.service_tier then
-    body.service_tier = request.dialect == D.name and request.service_tier or tier_names[request.service_tier]
-    if not body.service_tier then lose(losses, "service_tier") end
-  end
+  body.user = request_fields.user(request, D.name, losses)
+  body.service_tier = openai.tier(request, D.name, losses)
   if request.cache then
     if quirks.cache_control then body.cache_control = request.cache else lose(losses, "cache_control") end
   end
@@ -441,8 +409,24 @@ end
 
 ----- whole answers
 
-local function choice_to_normal(choice, position)
+-- What may stand in an answer; behind the first lines what servers tell of their own work.
+local answer_fields = {
+  id = true, object = true, created = true, model = true, choices = true, usage = true, error = true,
+  citations = true, search_results = true,
+  service_tier = true, system_fingerprint = true, provider = true, cost = true, metadata = true, request_id = true,
+  generationId = true, time_info = true, timings = true, usage_breakdown = true, x_groq = true,
+  venice_parameters = true, prompt_filter_results = true,
+}
+local choice_fields = {
+  index = true, message = true, finish_reason = true, logprobs = true,
+  delta = true, native_finish_reason = true, stop_reason = true, seed = true, content_filter_results = true,
+}
+
+local function choice_to_normal(choice, position, losses)
   local message = value(choice.message) or {}
+  parts.lose_unknown(losses, choice, choice_fields, "choices[].")
+  parts.lose_unknown(losses, message, chat.answer_fields, "choices[].message.")
+  parts.lose_unknown_of_types(losses, message.content, chat.part_fields, "choices[].message.content[].")
   local found = chat.message_parts(message, "choices[].message", true)
   local finish = ends.finish_to_normal(value(choice.finish_reason), found.has_calls)
   return {
@@ -465,10 +449,10 @@ function D.response_to_normal(body, losses)
     usage = ends.usage_to_normal(value(body.usage)),
     service_tier = value(body.service_tier),
     choices = {},
-    extra = { system_fingerprint = value(body.system_fingerprint), citations = value(body.citations),
-      search_results = value(body.search_results) },
+    extra = { citations = value(body.citations), search_results = value(body.search_results) },
   }
-  for i, choice in ipairs(choices) do response.choices[i] = choice_to_normal(choice, i) end
+  parts.lose_unknown(losses, body, answer_fields, "")
+  for i, choice in ipairs(choices) do response.choices[i] = choice_to_normal(choice, i, losses) end
   if #response.choices > 1 then table.sort(response.choices, function(a, b) return a.index < b.index end) end
   parts.lose_fields(losses, response.extra, "")
   return response
@@ -477,14 +461,15 @@ end
 D.texts.answer = {
   content = "choices.0.message",
   values = { "choices.0.finish_reason", "choices.0.index", "usage", "id", "model", "created", "service_tier",
-    "system_fingerprint", "citations", "search_results" },
+    "citations", "search_results" },
   without = { "error", "choices.1", "choices.0.logprobs" },
+  known = parts.names_of(answer_fields, choice_fields),
 }
 
-function D.texts.answer.read(hop, text, finish, index, usage, id, model, created, tier, fingerprint, citations, found)
+function D.texts.answer.read(hop, text, finish, index, usage, id, model, created, tier, citations, found)
   local extra
-  if fingerprint or citations or found then
-    extra = { system_fingerprint = fingerprint, citations = citations, search_results = found }
+  if citations or found then
+    extra = { citations = citations, search_results = found }
     parts.lose_fields(hop.asked.losses, extra, "")
   end
   return { dialect = D.name, id = id, model = model, created = created, usage = ends.usage_to_normal(usage),
@@ -519,9 +504,7 @@ end
 
 ----- errors
 
-function D.error_to_normal(status, body_text)
-  return errors.from_text(status, body_text)
-end
+D.error_to_normal = errors.from_text
 
 D.error_from_normal = errors.openai_body
 

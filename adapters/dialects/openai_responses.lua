@@ -34,6 +34,9 @@ local stream_reader = require("gw.responses_reader")
 local stream_writer = require("gw.responses_writer")
 local items = require("gw.responses_parts")
 local answer = require("gw.responses_answer")
+local openai = require("gw.openai")
+local request_fields = require("gw.request_fields")
+local request_tools = require("gw.request_tools")
 
 local json = gw.json
 local value, optional, required, lose, fail = parts.value, parts.optional, parts.required, parts.lose, parts.fail
@@ -131,7 +134,7 @@ local function tool_choice_to_normal(body, request, losses)
     request.tool_choice = { mode = mode }
     return
   end
-  local kind = required(required(choice, "object", "tool_choice").type, "string", "tool_choice.type")
+  local kind = required(parts.or_text(choice, "object", "tool_choice").type, "string", "tool_choice.type")
   if kind == "function" or kind == "custom" then
     request.tool_choice = { mode = "tool", name = required(choice.name, "string", "tool_choice.name") }
   elseif kind == "allowed_tools" then
@@ -264,11 +267,7 @@ local function tools_from_normal(request, how)
   local tools = array({})
   for _, tool in ipairs(request.tools or {}) do
     if tool.kind == "server" then
-      if tool.dialect == D.name then
-        tools[#tools + 1] = tool.body
-      else
-        lose(how.losses, "tools[](" .. tool.name .. ")")
-      end
+      tools[#tools + 1] = request_tools.server_tool(tool, D.name, how.losses)
     elseif tool.custom then
       tools[#tools + 1] = tool.custom
       how.custom[tool.name] = true
@@ -280,11 +279,7 @@ local function tools_from_normal(request, how)
         strict = tool.strict or false,
       }
       if tool.cache then lose(how.losses, "cache_control") end
-      if how.is_own then
-        for name, v in pairs(tool.extra or {}) do sent[name] = v end
-      else
-        parts.lose_fields(how.losses, tool.extra, "tools[].")
-      end
+      request_tools.add_extra(sent, tool, how.is_own, how.losses)
       tools[#tools + 1] = sent
     end
   end
@@ -306,13 +301,10 @@ end
 
 local function format_from_normal(format)
   if format.kind == "json" then return { type = "json_object" } end
-  local strict = format.strict
-  if strict == nil then strict = true end
-  return { type = "json_schema", name = format.name or "response", description = format.description,
-    schema = format.schema, strict = strict }
+  local sent = openai.json_schema(format)
+  sent.type = "json_schema"
+  return sent
 end
-
-local default_efforts = { minimal = true, low = true, medium = true, high = true }
 
 local function reasoning_from_normal(request, quirks, body, losses)
   local reasoning = request.reasoning
@@ -327,14 +319,9 @@ local function reasoning_from_normal(request, quirks, body, losses)
     return
   end
   if not can_reason then return lose(losses, "thinking") end
-  local effort = reasoning.effort
-  if effort and reasoning.budget_tokens then lose(losses, "thinking.budget_tokens") end
-  if not effort and reasoning.budget_tokens then
-    effort = parts.budget_to_effort(reasoning.budget_tokens, quirks)
-    lose(losses, "thinking.budget_tokens(sent as effort " .. effort .. ")")
-  end
+  local effort = openai.effort(reasoning, quirks, losses)
   if effort and request.dialect ~= D.name then
-    effort = parts.nearest_effort(effort, quirks.efforts or default_efforts, "effort", losses)
+    effort = parts.nearest_effort(effort, quirks.efforts or openai.default_efforts, "effort", losses)
   end
   local summary
   if reasoning.display ~= "omitted" then
@@ -348,28 +335,7 @@ local function reasoning_from_normal(request, quirks, body, losses)
   end
 end
 
--- Takes back what the model does not take together with reasoning.
-local function mind_sampling(body, quirks, losses)
-  local sampling = quirks.sampling or "all"
-  if sampling == "all" then return end
-  local effort = body.reasoning and body.reasoning.effort
-  if sampling == "without_reasoning" and effort == quirks.reasoning_off then return end
-  for _, name in ipairs { "temperature", "top_p" } do
-    if body[name] and body[name] ~= 1 then lose(losses, name) end
-    body[name] = nil
-  end
-end
-
-local function lose_unknown_sampling(request, losses)
-  if request.n and request.n > 1 then fail("n", "is above 1; this provider gives one answer a request") end
-  if request.stop and #request.stop > 0 then lose(losses, "stop") end
-  if request.top_k then lose(losses, "top_k") end
-  if request.seed then lose(losses, "seed") end
-  if request.logit_bias then lose(losses, "logit_bias") end
-  if (request.frequency_penalty or 0) ~= 0 then lose(losses, "frequency_penalty") end
-  if (request.presence_penalty or 0) ~= 0 then lose(losses, "presence_penalty") end
-  if request.cache then lose(losses, "cache_control") end
-end
+local unknown_fields = { "top_k", "seed", "logit_bias", "frequency_penalty", "presence_penalty" }
 
 -- Fields of Chat that mean the same here.
 local shared_with_chat = { metadata = true, prompt_cache_key = true, safety_identifier = true,
@@ -397,14 +363,14 @@ local function extra_from_normal(request, body, losses)
   parts.lose_fields(losses, left, "")
 end
 
-local tier_names = { auto = "auto", default = "default", standard_only = "default", flex = "flex",
-  priority = "priority" }
-
 function D.request_from_normal(request, target, losses)
   local quirks = parts.quirks(target)
   local rename, changed = parts.tool_names(quirks.tool_name_max or 64)
   target.tool_names = changed
-  lose_unknown_sampling(request, losses)
+  request_fields.refuse_choices(request)
+  if request.stop and #request.stop > 0 then lose(losses, "stop") end
+  request_fields.lose_each(request, unknown_fields, losses)
+  if request.cache then lose(losses, "cache_control") end
   local how = { rename = rename, quirks = quirks, losses = losses, is_own = request.dialect == D.name,
     signer = quirks.signer or items.own_signer, custom = {} }
   local body = {
@@ -415,14 +381,8 @@ function D.request_from_normal(request, target, losses)
     body.max_output_tokens = quirks.max_tokens_min
     lose(losses, "max_tokens(raised to " .. quirks.max_tokens_min .. ")")
   end
-  if request.user then
-    -- An e-mail address is the client's secret, not something to hand to another company.
-    if not how.is_own and request.user:find("@", 1, true) then lose(losses, "user") else body.user = request.user end
-  end
-  if request.service_tier then
-    body.service_tier = how.is_own and request.service_tier or tier_names[request.service_tier]
-    if not body.service_tier then lose(losses, "service_tier") end
-  end
+  body.user = request_fields.user(request, D.name, losses)
+  body.service_tier = openai.tier(request, D.name, losses)
   local include = array({})
   if (quirks.reasoning or "effort") ~= "none" and quirks.encrypted_reasoning ~= false then
     include[1] = "reasoning.encrypted_content"
@@ -442,7 +402,7 @@ function D.request_from_normal(request, target, losses)
   end
   if request.format then body.text = { format = format_from_normal(request.format) } end
   reasoning_from_normal(request, quirks, body, losses)
-  mind_sampling(body, quirks, losses)
+  openai.mind_sampling(body, body.reasoning and body.reasoning.effort, quirks, losses)
   extra_from_normal(request, body, losses)
   body.instructions, body.input = items.items_from_normal(request, how)
   return body
@@ -450,7 +410,17 @@ end
 
 ----- whole answers
 
-function D.response_to_normal(body, _, target)
+local function lose_unknown(body, output, losses)
+  parts.lose_unknown(losses, body, answer.fields, "")
+  parts.lose_unknown_of_types(losses, output, answer.item_fields, "output[].")
+  for _, item in ipairs(output) do
+    if type(item) == "table" and item.type == "message" then
+      parts.lose_unknown_of_types(losses, item.content, answer.part_fields, "output[].content[].")
+    end
+  end
+end
+
+function D.response_to_normal(body, losses, target)
   local status = value(body.status)
   local output = value(body.output)
   if status == "queued" or status == "in_progress" then
@@ -459,6 +429,7 @@ function D.response_to_normal(body, _, target)
   if value(body.error) or not output or status == "failed" or status == "cancelled" then
     return nil, errors.from_table(nil, answer.error_body(body))
   end
+  lose_unknown(body, output, losses)
   local quirks, found = parts.quirks(target or {}), {}
   -- mistral.rs has no reasoning items: the thoughts stand beside the output.
   if type(body.reasoning) == "string" and body.reasoning ~= "" then
@@ -489,6 +460,7 @@ D.texts.answer = {
   values = { "output.0.type", "status", "incomplete_details", "reasoning", "usage", "id", "model", "created_at",
     "service_tier" },
   without = { "error", "output.1" },
+  known = parts.names_of(answer.fields, answer.item_fields.message),
 }
 
 function D.texts.answer.read(_, text, kind, status, details, reasoning, usage, id, model, created, tier)
@@ -517,9 +489,7 @@ end
 
 ----- errors
 
-function D.error_to_normal(status, body_text)
-  return errors.from_text(status, body_text)
-end
+D.error_to_normal = errors.from_text
 
 D.error_from_normal = errors.openai_body
 

@@ -2,6 +2,7 @@
 -- the streams. Facts and quirks: see adapters/dialects/openai_chat.lua.
 -- It does not know about requests or answers as a whole.
 
+local content_list = require("gw.content_list")
 local custom_tools = require("gw.custom_tools")
 local parts = require("gw.parts")
 local seals = require("gw.seals")
@@ -90,7 +91,7 @@ local function thinking_text(part, field)
   if type(inner) == "string" then return inner end
   local texts = {}
   field = (field or "content[]") .. ".thinking"
-  for i, piece in ipairs(parts.objects(inner, field)) do
+  for i, piece in ipairs(parts.objects(inner ~= nil and parts.or_text(inner, "array", field) or nil, field)) do
     texts[i] = optional(piece.text, "string", field .. "[" .. (i - 1) .. "].text") or ""
   end
   return table.concat(texts)
@@ -100,7 +101,7 @@ M.thinking_text = thinking_text
 local function url_of(v, field)
   v = value(v)
   if type(v) == "string" then return v, nil end
-  required(v, "object", field)
+  parts.or_text(v, "object", field)
   return required(v.url, "string", field, ".url"), optional(v.detail, "string", field, ".detail")
 end
 
@@ -134,7 +135,7 @@ end
 local function audio_part(part, field)
   local audio = value(part.input_audio)
   if type(audio) == "string" then return { type = "audio", bytes = audio, at = field } end
-  required(audio, "object", field, ".input_audio")
+  parts.or_text(audio, "object", field, ".input_audio")
   return { type = "audio", bytes = required(audio.data, "string", field, ".input_audio.data"),
     format = optional(audio.format, "string", field, ".input_audio.format"), at = field }
 end
@@ -155,24 +156,10 @@ local part_readers = {
   end,
 }
 
-local function add_content(content, field, into)
-  content = value(content)
-  if content == nil then return end
-  if type(content) == "string" then
-    if content ~= "" then into[#into + 1] = { type = "text", text = content } end
-    return
-  end
-  for i, part in ipairs(required(content, "array", field)) do
-    local path = field .. "[" .. (i - 1) .. "]"
-    if type(part) == "string" then part = { type = "text", text = part } end
-    local kind = required(required(part, "object", path).type, "string", path, ".type")
-    local read = part_readers[kind]
-    local normal = read and read(part, path) or { type = "opaque", kind = kind, dialect = dialect, body = part,
-      at = path }
+local add_content = content_list.reader { dialect = dialect, read = part_readers, takes_texts = true,
+  mark = function(normal, part, path)
     normal.cache = optional(part.cache_control, "object", path, ".cache_control")
-    into[#into + 1] = normal
-  end
-end
+  end }
 
 -- The signature that Gemini put on a call, where Google's own Chat endpoint has it; nil when there is none.
 function M.call_signature(call)
@@ -268,6 +255,11 @@ local message_fields = {
   refusal = true, reasoning = true, reasoning_content = true, reasoning_details = true, thinking_blocks = true,
   annotations = true, cache_control = true,
 }
+
+-- Those of an answer's message, and of its content's parts, for parts.lose_unknown.
+M.answer_fields = { audio = true, provider_metadata = true }
+for name in pairs(message_fields) do M.answer_fields[name] = true end
+M.part_fields = { text = { type = true, text = true }, thinking = { type = true, thinking = true, closed = true } }
 
 function M.message_extra(message)
   local extra = parts.rest(message, message_fields)

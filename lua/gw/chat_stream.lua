@@ -13,6 +13,7 @@ local chat = require("gw.chat_parts")
 local ends = require("gw.chat_ends")
 local custom_tools = require("gw.custom_tools")
 local seals = require("gw.seals")
+local stream_writer = require("gw.stream_writer")
 local streams = require("gw.streams")
 
 local json = gw.json
@@ -212,11 +213,6 @@ local function read_delta(self, state, delta, logprobs, emit)
   end
 end
 
-local function fail(self, err, emit)
-  self.ended = true
-  emit({ type = "error", error = err })
-end
-
 local function end_stream(self, emit)
   self.ended = true
   if not self.started then
@@ -246,7 +242,7 @@ function R:event(name, data, emit)
   if type(data) == "string" then chunk = json.decode(data) end
   if type(chunk) ~= "table" then return streams.fail_reader(self, streams.not_json, emit) end
   if chunk.error and chunk.error ~= null or name == "error" then
-    return fail(self, errors.from_table(nil, chunk), emit)
+    return streams.end_reader(self, errors.from_table(nil, chunk), emit)
   end
   local usage = chunk.usage
   if usage and usage ~= null then self.usage = usage end
@@ -312,15 +308,13 @@ W.__index = W
 function M.writer(asked, stream_error)
   return setmetatable({
     asked = asked, stream_error = stream_error,
-    choices = {}, pending_citations = {}, usage = nil,
-    started = false, closed = false,
+    choices = {}, head = nil, usage = nil, closed = false,
   }, W)
 end
 
 local tail = "},\"finish_reason\":null}]}\n\n"
 
-local function start(self, event)
-  self.started = true
+local function set_head(self, event)
   local asked = self.asked
   self.head = "data: {\"id\":" .. text_of(asked.id or event.id or gw.id("chatcmpl-"))
     .. ",\"object\":\"chat.completion.chunk\",\"created\":"
@@ -333,7 +327,7 @@ local function choice_of(self, event, put)
   local index = event.choice or 0
   local choice = self.choices[index]
   if choice then return choice end
-  if not self.started then start(self, event) end
+  if not self.head then set_head(self, event) end
   local head = self.head .. ",\"choices\":[{\"index\":" .. text_of(index)
   local delta_head = head .. ",\"delta\":{"
   choice = {
@@ -526,27 +520,8 @@ local function close(self, put)
   put("data: [DONE]\n\n")
 end
 
-function W:event(event, put)
-  if self.closed then return end
-  local kind = event.type
-  local handle = write[kind]
-  if handle then
-    handle(self, self.choices[event.choice or 0] or choice_of(self, event, put), event, put)
-  elseif kind == "start" then
-    if not self.started then start(self, event) end
-    choice_of(self, event, put)
-    if event.usage then self.usage = event.usage end
-  elseif kind == "usage" then
-    self.usage = event.usage
-  elseif kind == "ping" then
-    put(": ping\n\n")
-  elseif kind == "error" then
-    self.closed = true
-    put(self.stream_error(event.error, self.asked.request_id))
-  elseif kind == "end" then
-    close(self, put)
-  end
-end
+W.event, W.finish = stream_writer.of_choices { write = write, choice_of = choice_of, start = choice_of, close = close,
+  ping = ": ping\n\n" }
 
 function W:stencil(event)
   local choice, kind = self.choices[event.choice or 0], event.type
@@ -565,7 +540,5 @@ function W:passed(event, _, characters, text)
     if pieces then pieces[#pieces + 1] = text end
   end
 end
-
-W.finish = streams.finish_writer
 
 return M

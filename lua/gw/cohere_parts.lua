@@ -35,15 +35,18 @@ function M.document_to_normal(document, field)
     part.text = document
     return part
   end
-  required(document, "object", field)
+  parts.or_text(document, "object", field)
   optional(document.id, "string", field, ".id")
   local fields = value(document.data)
   if type(fields) == "string" then
     part.text = fields
     return part
   end
-  if fields == nil then fail(field .. ".data", "is missing; it must be an object") end
-  part.text, part.title = document_text(parts.raw_object(fields, field, ".data"))
+  if fields == nil then parts.or_text(fields, "object", field, ".data") end
+  if not (json.is_raw(fields) and json.text(fields):find("^%s*{")) then
+    fail(field .. ".data", "must be a string or an object")
+  end
+  part.text, part.title = document_text(fields)
   return part
 end
 
@@ -63,7 +66,7 @@ local function image_part(item, field)
   local image = value(item.image_url)
   local url, detail = image, nil
   if type(image) ~= "string" then
-    required(image, "object", field, ".image_url")
+    parts.or_text(image, "object", field, ".image_url")
     url = required(image.url, "string", field, ".image_url.url")
     detail = optional(image.detail, "string", field, ".image_url.detail")
   end
@@ -92,7 +95,7 @@ local function add_content(content, field, into)
     if content ~= "" then into[#into + 1] = { type = "text", text = content } end
     return by_item
   end
-  for i, item in ipairs(required(content, "array", field)) do
+  for i, item in ipairs(parts.or_text(content, "array", field)) do
     local path = field .. "[" .. (i - 1) .. "]"
     local kind = required(required(item, "object", path).type, "string", path, ".type")
     local reader = read[kind]

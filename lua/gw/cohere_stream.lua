@@ -15,6 +15,8 @@ local parts = require("gw.parts")
 local errors = require("gw.errors")
 local answers = require("gw.cohere_answer")
 local block_order = require("gw.block_order")
+local block_writer = require("gw.block_writer")
+local stream_writer = require("gw.stream_writer")
 local streams = require("gw.streams")
 
 local json = gw.json
@@ -37,11 +39,6 @@ function M.reader()
     calls = {}, call_count = 0, base = 0, length = 0,
     has_content = false, ended = false,
   }, R)
-end
-
-local function fail(self, err, emit)
-  self.ended = true
-  emit({ type = "error", error = err })
 end
 
 local function message_of(body)
@@ -143,7 +140,7 @@ read["message-end"] = function(self, body, emit)
   local finish = answers.finish_to_normal(value(delta.finish_reason), self.call_count > 0)
   local told = value(delta.error)
   if told or finish.raw == "TIMEOUT" or finish.reason == "error" and not self.has_content then
-    return fail(self, answers.failure(finish.raw, type(told) == "string" and told or nil), emit)
+    return streams.end_reader(self, answers.failure(finish.raw, type(told) == "string" and told or nil), emit)
   end
   self.ended = true
   emit({ type = "finish", finish = finish })
@@ -163,7 +160,7 @@ function R:event(name, data, emit)
   if handle then
     handle(self, body, emit)
   elseif value(body.error) or type(body.message) == "string" and not value(body.delta) then
-    fail(self, errors.from_table(nil, body), emit)
+    streams.end_reader(self, errors.from_table(nil, body), emit)
   end
 end
 
@@ -272,28 +269,25 @@ function M.writer(asked, stream_error)
     usage = nil, finish_of = nil, has_refusal = false,
     started = false, closed = false,
   }, W)
-  self.items = block_order.new(renderer(self))
+  self.order = block_order.new(renderer(self))
   return self
 end
 
 local function start(self, event, put)
+  if self.started then return end
   self.started = true
   put("event: message-start\ndata: {\"id\":" .. text_of(self.asked.id or event.id or gw.id(""))
     .. ",\"type\":\"message-start\",\"delta\":{\"message\":{\"role\":\"assistant\",\"content\":[],\"tool_plan\":\"\","
     .. "\"tool_calls\":[],\"citations\":[]}}}\n\n")
 end
 
-local function add_item(self, item, put)
-  if not self.started then start(self, {}, put) end
-  return self.items:add(item, put)
-end
-
 local function text_item(self, put)
-  local item = self.items:last("text")
+  local item = self.order:last("text")
   if item then return item end
   item = { kind = "text", texts = {}, unplaced = {}, base = self.text_length, length = 0, part_from = 0 }
   self.text_items[#self.text_items + 1] = item
-  return add_item(self, item, put)
+  start(self, {}, put)
+  return self.order:add(item, put)
 end
 
 local function add_text(self, text, piece, put)
@@ -301,10 +295,11 @@ local function add_text(self, text, piece, put)
   item.texts[#item.texts + 1] = text
   local length = utf8.len(text) or #text
   item.length, self.text_length = item.length + length, self.text_length + length
-  self.items:piece(item, piece, put)
+  self.order:piece(item, piece, put)
 end
 
-local write = {}
+local write = block_writer.handlers()
+local start_call = write.tool_start
 
 function write.text(self, event, put)
   local piece = event.text
@@ -325,7 +320,7 @@ local plan_tail = "}}}\n\n"
 
 function write.thinking(self, event, put)
   if not self.started then start(self, {}, put) end
-  if not event.plan then return self.items:append("thinking", event.text, put) end
+  if not event.plan then return self.order:append("thinking", event.text, put) end
   put(plan_head .. text_of(event.text) .. plan_tail)
 end
 
@@ -343,7 +338,7 @@ end
 
 function write.citation(self, event, put)
   local citation, item = event.citation, text_item(self, put)
-  if answers.is_placed(citation) and item == self.items.open then
+  if answers.is_placed(citation) and item == self.order.open then
     put_citation(self, item, citation, 0, item.length, put)
   else
     item.unplaced[#item.unplaced + 1] = citation
@@ -351,32 +346,19 @@ function write.citation(self, event, put)
 end
 
 function write.part_stop(self, _, put)
-  local item = self.items:last("text")
-  if item and item == self.items.open then place_citations(self, item, put) end
-end
-
-function write.restart(self, _, put)
-  self.items:stop_last(put)
+  local item = self.order:last("text")
+  if item and item == self.order.open then place_citations(self, item, put) end
 end
 
 function write.tool_start(self, event, put)
-  local names = self.asked.tool_names
-  self.calls[event.index] =
-    add_item(self, { kind = "tool", id = event.id, name = names and names[event.name] or event.name }, put)
-end
-
-function write.tool_delta(self, event, put)
-  self.items:piece(self.calls[event.index], event.arguments, put)
-end
-
-function write.tool_stop(self, event, put)
-  self.items:stop(self.calls[event.index], put)
+  start(self, {}, put)
+  start_call(self, event, put)
 end
 
 local function close(self, put)
   self.closed = true
-  if not self.started then start(self, {}, put) end
-  self.items:finish(put)
+  start(self, {}, put)
+  self.order:finish(put)
   local finish = self.finish_of or { reason = "stop" }
   put("event: message-end\ndata: " .. json.encode({ type = "message-end", delta = {
     finish_reason = answers.finish_from_normal(finish, self.has_refusal, self.asked.losses),
@@ -385,47 +367,23 @@ local function close(self, put)
   put("data: [DONE]\n\n")
 end
 
-function W:event(event, put)
-  if self.closed then return end
-  -- This dialect has one answer a message; further choices have no place (n > 1 is refused in the request).
-  if (event.choice or 0) > 0 then return lose(self.asked.losses, "choices(more than 1)") end
-  local kind = event.type
-  local handle = write[kind]
-  if handle then
-    handle(self, event, put)
-  elseif kind == "start" then
-    if not self.started then start(self, event, put) end
-    if event.usage then self.usage = event.usage end
-  elseif kind == "finish" then
-    self.finish_of = event.finish
-  elseif kind == "usage" then
-    self.usage = event.usage
-  elseif kind == "ping" then
-    put(": ping\n\n")
-  elseif kind == "error" then
-    self.closed = true
-    put(self.stream_error(event.error, self.asked.request_id))
-  elseif kind == "end" then
-    close(self, put)
-  end
-end
+W.event, W.finish = stream_writer.of_one_answer { write = write, start = start, close = close, ping = ": ping\n\n",
+  choices = "choices(more than 1)" }
 
 function W:stencil(event)
   if event.plan then return { before = plan_head, after = plan_tail } end
-  local item = self.items:flowing(event, self.calls)
+  local item = self.order:flowing(event, self.calls)
   if item then return { before = item.head, after = item.tail, keeps_text = item.kind ~= "thinking" } end
 end
 
 function W:passed(event, _, characters, text)
-  local item = self.items.open
+  local item = self.order.open
   if event.type == "text" then
     item.texts[#item.texts + 1] = text
     item.length, self.text_length = item.length + characters, self.text_length + characters
   else
-    self.items:passed(event, self.calls, text)
+    self.order:passed(event, self.calls, text)
   end
 end
-
-W.finish = streams.finish_writer
 
 return M

@@ -232,16 +232,27 @@ function M.cache_of(point, field)
   return { type = "ephemeral", ttl = marker_ages[optional(point.ttl, "string", field, ".ttl")] }
 end
 
+-- The member that says what a block is; of several one that is read.
+local function kind_of(block)
+  local found, content
+  for kind, inner in pairs(block) do
+    if inner ~= json.null and (not found or reads[kind]) then found, content = kind, inner end
+  end
+  return found, content
+end
+
 -- Reads one block into a list of parts. What only Converse knows (searchResult, server tools) stays whole as an opaque
 -- part.
 function M.add_block(block, field, into, how, losses)
-  local kind, content = next(block)
-  while kind and content == json.null do kind, content = next(block, kind) end
+  local kind, content = kind_of(block)
   if not kind then fail(field, "is empty; it must have text, image, document, toolUse or another member") end
   for other, inner in pairs(block) do
     if how.is_client and other ~= kind and inner ~= json.null then
       fail(field, "has more than one member; it must be one of text, image, document, toolUse or another")
     end
+  end
+  if how.is_answer and reads[kind] then
+    parts.lose_unknown(losses, block, { [kind] = true }, "output.message.content[].")
   end
   local last = into[#into]
   if kind == "cachePoint" and last then

@@ -10,7 +10,11 @@
 local parts = require("gw.parts")
 local errors = require("gw.errors")
 local block_order = require("gw.block_order")
+local block_reader = require("gw.block_reader")
+local block_writer = require("gw.block_writer")
 local blocks = require("gw.converse_parts")
+local stream_writer = require("gw.stream_writer")
+local streams = require("gw.streams")
 
 local json = gw.json
 local value = parts.value
@@ -27,23 +31,14 @@ R.__index = R
 
 -- target: { model } tells who signs the thinking.
 function M.reader(raw_keys, target)
-  return setmetatable({
+  return block_reader.new({
     options = { raw = raw_keys },
     how = { signer = blocks.signer(blocks.family(target and target.model)) },
     model = target and target.model,
-    text_event = { type = "text" },
-    thinking_event = { type = "thinking" },
-    delta_event = { type = "tool_delta" },
-    open = {}, call_count = 0, started = false, ended = false,
   }, R)
 end
 
 local read = {}
-
-local function fail(self, err, emit)
-  self.ended = true
-  emit({ type = "error", error = err })
-end
 
 function read.messageStart(self, _, emit)
   self.started = true
@@ -56,9 +51,7 @@ function read.contentBlockStart(self, body, emit)
   local open = {}
   self.open[body.contentBlockIndex] = open
   if use and (value(use.type) or "tool_use") == "tool_use" then
-    open.index = self.call_count
-    self.call_count = self.call_count + 1
-    emit({ type = "tool_start", index = open.index, id = value(use.toolUseId), name = value(use.name) })
+    block_reader.start_call(self, open, value(use.toolUseId), value(use.name), emit)
   elseif use then
     open.kind, open.block, open.pieces = use.type, { toolUse = use }, {}
   elseif result then
@@ -67,27 +60,9 @@ function read.contentBlockStart(self, body, emit)
   end
 end
 
-local function emit_text(self, text, emit)
-  local event = self.text_event
-  event.text = text
-  emit(event)
-end
-
-local function emit_thinking(self, text, emit)
-  local event = self.thinking_event
-  event.text = text
-  emit(event)
-end
-
-local function emit_arguments(self, index, text, emit)
-  local event = self.delta_event
-  event.index, event.arguments = index, text
-  emit(event)
-end
-
 local function read_reasoning(self, content, emit)
   local text, signature, bytes = value(content.text), value(content.signature), value(content.redactedContent)
-  if text and text ~= "" then emit_thinking(self, text, emit) end
+  if text and text ~= "" then block_reader.emit_thinking(self, text, emit) end
   if signature and signature ~= "" then
     emit({ type = "signature", signature = signature, signed_by = self.how.signer })
   end
@@ -101,7 +76,7 @@ function read.contentBlockDelta(self, body, emit)
   local delta = body.delta
   local text = delta.text
   if type(text) == "string" then
-    if text ~= "" then emit_text(self, text, emit) end
+    if text ~= "" then block_reader.emit_text(self, text, emit) end
     return
   end
   local use, open = value(delta.toolUse), self.open[body.contentBlockIndex]
@@ -109,11 +84,7 @@ function read.contentBlockDelta(self, body, emit)
     local piece = value(use.input)
     if not open or not piece or piece == "" then return end
     if type(piece) ~= "string" then piece = text_of(piece) end
-    if open.index then
-      emit_arguments(self, open.index, piece, emit)
-    elseif open.pieces then
-      open.pieces[#open.pieces + 1] = piece
-    end
+    block_reader.add_input(self, open, piece, emit)
   elseif value(delta.reasoningContent) then
     read_reasoning(self, delta.reasoningContent, emit)
   elseif value(delta.citation) then
@@ -125,20 +96,13 @@ function read.contentBlockDelta(self, body, emit)
 end
 
 function read.contentBlockStop(self, body, emit)
-  local open = self.open[body.contentBlockIndex]
-  if not open then return emit({ type = "part_stop" }) end
-  self.open[body.contentBlockIndex] = nil
-  if open.index then
-    emit({ type = "tool_stop", index = open.index })
-  elseif open.block then
-    if open.pieces then
-      local text = table.concat(open.pieces)
-      open.block.toolUse.input = json.raw(json.valid(text) and text or "{}")
-    end
-    emit({ type = "opaque", kind = open.kind, dialect = dialect, body = open.block })
-  else
-    emit({ type = "part_stop" })
+  local open = block_reader.stop(self, body.contentBlockIndex, emit)
+  if not open then return end
+  if open.pieces then
+    local text = table.concat(open.pieces)
+    open.block.toolUse.input = json.raw(json.valid(text) and text or "{}")
   end
+  emit({ type = "opaque", kind = open.kind, dialect = dialect, body = open.block })
 end
 
 function read.messageStop(self, body, emit)
@@ -149,8 +113,7 @@ end
 
 function read.metadata(self, body, emit)
   if not self.stopped then
-    local message = "The provider ended its stream without a stop reason."
-    return fail(self, { status = 502, class = "server", message = message }, emit)
+    return streams.fail_reader(self, "The provider ended its stream without a stop reason.", emit)
   end
   self.ended = true
   local usage = value(body.usage)
@@ -168,7 +131,7 @@ local function read_exception(self, name, body, emit)
   local status = exception_status[name:sub(1, 1):lower() .. name:sub(2)] or 502
   local err = errors.from_table(status, type(body) == "table" and body or {})
   err.type = name
-  fail(self, err, emit)
+  streams.end_reader(self, err, emit)
 end
 
 function R:event(name, data, emit)
@@ -177,41 +140,20 @@ function R:event(name, data, emit)
   if type(data) == "string" then body = json.decode(data, self.options) end
   local handle = read[name]
   if handle then
-    if type(body) ~= "table" then
-      return fail(self, { status = 502, class = "server", message = "The provider sent an event that is not JSON." },
-        emit)
-    end
+    if type(body) ~= "table" then return streams.fail_reader(self, streams.not_json, emit) end
     return handle(self, body, emit)
   end
   if name:find("Exception$") or name:find("Error$") then read_exception(self, name, body, emit) end
 end
 
--- See lua/gw/translate.lua. place: the index of the block.
-function R:delta(kind, text, place, _, _, emit)
-  if self.ended then return nil end
-  if kind == "text" then
-    emit_text(self, text, emit)
-    return self.text_event
-  elseif kind == "thinking" then
-    emit_thinking(self, text, emit)
-    return self.thinking_event
-  end
-  local open = self.open[place]
-  if not open or not open.index then return nil end
-  emit_arguments(self, open.index, text, emit)
-  return self.delta_event
-end
-
-function R.passed()
-end
+R.delta, R.passed = block_reader.delta, block_reader.passed
 
 -- The body has ended. A stop reason without metadata is a complete answer of a careless server; less is not.
 function R:finish(emit)
   if self.ended then return end
+  if not self.stopped then return streams.fail_reader(self, streams.broken_off, emit) end
   self.ended = true
-  if self.stopped then return emit({ type = "end" }) end
-  emit({ type = "error",
-    error = { status = 502, class = "server", message = "The provider's stream broke off before its end." } })
+  emit({ type = "end" })
 end
 
 ----- writer
@@ -253,34 +195,20 @@ function render.close(item, put)
   put(gw.aws_event("contentBlockStop", '{"contentBlockIndex":' .. text_of(item.index) .. "}"))
 end
 
-function M.writer(asked)
+function M.writer(asked, stream_error)
   return setmetatable({
-    asked = asked, order = block_order.new(render), calls = {}, started_ms = gw.now_ms(),
+    asked = asked, stream_error = stream_error, order = block_order.new(render), calls = {}, started_ms = gw.now_ms(),
     usage = nil, finish_of = nil, has_refusal = false, started = false, closed = false,
   }, W)
 end
 
-local function start(self, put)
+local function start(self, _, put)
   if self.started then return end
   self.started = true
   put(gw.aws_event("messageStart", '{"role":"assistant"}'))
 end
 
-local write = {}
-
-function write.text(self, event, put)
-  if event.logprobs then parts.lose(self.asked.losses, "choices[].logprobs") end
-  self.order:append("text", event.text, put)
-end
-
-function write.refusal(self, event, put)
-  self.has_refusal = true
-  self.order:append("text", event.text, put)
-end
-
-function write.thinking(self, event, put)
-  self.order:append("thinking", event.text, put)
-end
+local write = block_writer.handlers()
 
 function write.signature(self, event, put)
   local item = self.order:last("thinking") or self.order:add({ kind = "thinking" }, put)
@@ -316,30 +244,9 @@ function write.citation(self, event, put)
   self.order:append("text", { citation = blocks.citation_from_normal(event.citation, self.asked.losses) }, put)
 end
 
-function write.part_stop(self, _, put)
-  self.order:stop_last(put)
-end
-
-write.restart = write.part_stop
-
-function write.tool_start(self, event, put)
-  local names = self.asked.tool_names
-  local item = { kind = "tool", id = event.id, name = names and names[event.name] or event.name }
-  self.calls[event.index] = item
-  self.order:add(item, put)
-end
-
-function write.tool_delta(self, event, put)
-  self.order:piece(self.calls[event.index], event.arguments, put)
-end
-
-function write.tool_stop(self, event, put)
-  self.order:stop(self.calls[event.index], put)
-end
-
 local function close(self, put)
   self.closed = true
-  start(self, put)
+  start(self, nil, put)
   self.order:finish(put)
   local finish = self.finish_of or { reason = "stop" }
   local losses = self.asked.losses
@@ -364,32 +271,8 @@ function M.exception(err)
   return gw.aws_event(name, json.encode({ message = err.message }))
 end
 
-function W:event(event, put)
-  if self.closed then return end
-  if (event.choice or 0) > 0 then
-    -- One answer a message; further choices have no place (n > 1 is refused in the request).
-    parts.lose(self.asked.losses, "choices[](more than 1)")
-    return
-  end
-  local kind = event.type
-  local handle = write[kind]
-  if handle then
-    start(self, put)
-    handle(self, event, put)
-  elseif kind == "start" then
-    start(self, put)
-    if event.usage then self.usage = event.usage end
-  elseif kind == "finish" then
-    self.finish_of = event.finish
-  elseif kind == "usage" then
-    self.usage = event.usage
-  elseif kind == "error" then
-    self.closed = true
-    put(M.exception(event.error))
-  elseif kind == "end" then
-    close(self, put)
-  end
-end
+W.event, W.finish = stream_writer.of_one_answer { write = write, start = start, close = close, starts_first = true,
+  choices = "choices[](more than 1)" }
 
 function W:stencil(event)
   local item = self.order:flowing(event, self.calls)
@@ -398,15 +281,6 @@ function W:stencil(event)
   end
 end
 
-function W:passed(event, _, _, text)
-  self.order:passed(event, self.calls, text)
-end
-
--- Nothing more will come. A stream that was not ended is an error for the client, never a silent end.
-function W:finish(put)
-  if self.closed then return end
-  self.closed = true
-  put(M.exception({ status = 502, message = "The answer broke off before its end." }))
-end
+W.passed = block_writer.passed
 
 return M

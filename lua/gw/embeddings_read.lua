@@ -34,14 +34,14 @@ end
 local function openai_inputs(body)
   local input = value(body.input)
   if type(input) == "string" then return { { text = input, at = "input" } } end
-  local list = required(input, "array", "input")
+  local list = parts.or_text(input, "array", "input")
   if #list == 0 then fail("input", "is empty") end
   if type(list[1]) == "number" then return { { tokens = list, at = "input" } } end
   if type(list[1]) == "string" then return texts_to_inputs(list, "input") end
   local inputs = {}
   for i, tokens in ipairs(list) do
     local field = "input[" .. (i - 1) .. "]"
-    required(tokens, "array", field)
+    parts.or_text(tokens, "array", field)
     for _, token in ipairs(tokens) do required(token, "number", field) end
     inputs[i] = { tokens = tokens, at = field }
   end

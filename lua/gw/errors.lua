@@ -107,6 +107,13 @@ function M.from_text(status, text)
   return { status = status, message = message, class = M.class(status, message) }
 end
 
+-- The message for a client whose dialect has no field for the place of a mistake: it leads the message.
+function M.placed_message(err)
+  local message, place = err.message, err.param
+  if place and message:sub(1, #place) ~= place then return place .. ": " .. message end
+  return message
+end
+
 ----- OpenAI's words, for both of its APIs
 
 local openai_types = {

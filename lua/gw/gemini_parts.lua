@@ -202,6 +202,18 @@ local function add_signed(part, signature, into)
   into[#into + 1] = part
 end
 
+local part_fields = { text = true, thought = true, thoughtSignature = true, functionCall = true,
+  functionResponse = true, inlineData = true, fileData = true, mediaResolution = true, videoMetadata = true,
+  partMetadata = true }
+
+-- Of an answer's part that is read, the fields that are not. Others stay whole.
+function M.lose_unknown(part, losses)
+  if type(part) ~= "table" or M.own_kind(part) then return end
+  if part.text or part.functionCall or part.inlineData or part.fileData then
+    parts.lose_unknown(losses, part, part_fields, "candidates[].content.parts[].")
+  end
+end
+
 function M.answer_state()
   return { calls = 0, open = {}, is_model = true, is_answer = true }
 end

@@ -15,6 +15,7 @@ local parts = require("gw.parts")
 local errors = require("gw.errors")
 local contents = require("gw.gemini_parts")
 local answers = require("gw.gemini_answer")
+local stream_writer = require("gw.stream_writer")
 local streams = require("gw.streams")
 
 local json = gw.json
@@ -153,8 +154,7 @@ function R:event(_, data, emit)
   if type(data) == "string" then chunk = json.decode(data, self.options) end
   if type(chunk) ~= "table" then return streams.fail_reader(self, streams.not_json, emit) end
   if value(chunk.error) or #chunk > 0 then
-    self.ended = true
-    return emit({ type = "error", error = answers.complete_error(errors.from_table(nil, chunk), chunk) })
+    return streams.end_reader(self, answers.complete_error(errors.from_table(nil, chunk), chunk), emit)
   end
   if not self.started then
     self.started = true
@@ -239,15 +239,17 @@ local function put_chunk(self, text, put)
 end
 
 local function set_tail(self, event)
+  if self.tail then return end
   local asked = self.asked
   self.tail = "],\"modelVersion\":" .. text_of(asked.model or event.model or "") .. ",\"responseId\":"
     .. text_of(asked.id or event.id or gw.id("")) .. "}"
 end
 
-local function choice_of(self, index)
+local function choice_of(self, event)
+  local index = event.choice or 0
   local choice = self.choices[index]
   if not choice then
-    if not self.tail then set_tail(self, {}) end
+    set_tail(self, {})
     local tail = "],\"role\":\"model\"},\"index\":" .. text_of(index) .. "}" .. self.tail
     choice = { index = index, calls = {}, next_call = 0, texts = {}, part_from = 0, citations = {}, unplaced = {},
       content_tail = tail, text_tail = "}" .. tail .. self.after }
@@ -420,7 +422,7 @@ end
 
 local function close(self, put)
   self.closed = true
-  choice_of(self, 0)
+  choice_of(self, {})
   local indexes, candidates = {}, {}
   for index in pairs(self.choices) do indexes[#indexes + 1] = index end
   table.sort(indexes)
@@ -435,29 +437,13 @@ local function close(self, put)
 end
 
 -- An error is the last element of an array.
-local function put_last(self, put)
-  return self.is_array and function(text) put(self.before .. text) end or put
+local function fail(self, err, put)
+  self.closed = true
+  put((self.is_array and self.before or "") .. self.stream_error(err, self.asked.request_id))
 end
 
-function W:event(event, put)
-  if self.closed then return end
-  local kind = event.type
-  local handle = write[kind]
-  if handle then
-    local index = event.choice or 0
-    handle(self, self.choices[index] or choice_of(self, index), event, put)
-  elseif kind == "start" then
-    if not self.tail then set_tail(self, event) end
-    if event.usage then self.usage = event.usage end
-  elseif kind == "usage" then
-    self.usage = event.usage
-  elseif kind == "error" then
-    self.closed = true
-    put_last(self, put)(self.stream_error(event.error, self.asked.request_id))
-  elseif kind == "end" then
-    close(self, put)
-  end
-end
+W.event, W.finish = stream_writer.of_choices { write = write, choice_of = choice_of, start = set_tail, close = close,
+  fail = fail }
 
 function W:stencil(event)
   local choice, kind = self.choices[event.choice or 0], event.type
@@ -472,10 +458,6 @@ function W:passed(event, _, _, text)
   if kind == "thinking" then return end
   local pieces = kind == "text" and choice.texts or choice.calls[event.index].pieces
   pieces[#pieces + 1] = text
-end
-
-function W:finish(put)
-  streams.finish_writer(self, put_last(self, put))
 end
 
 return M

@@ -3,6 +3,7 @@
 -- It does not know about requests or answers as a whole.
 
 local base64 = require("gw.base64")
+local content_list = require("gw.content_list")
 local parts = require("gw.parts")
 local seals = require("gw.seals")
 
@@ -59,7 +60,7 @@ end
 function M.plain_text(content, field)
   if type(content) == "string" then return content end
   local texts = {}
-  required(content, "array", field)
+  parts.or_text(content, "array", field)
   for i, block in ipairs(parts.objects(content, field)) do
     if required(block.type, "string", field .. "[" .. (i - 1) .. "].type") == "text" then
       texts[#texts + 1] = required(block.text, "string", field .. "[" .. (i - 1) .. "].text")
@@ -111,24 +112,9 @@ end
 
 -- Reads a string or a list of blocks into a list of parts. Blocks that only Anthropic knows (server tools and their
 -- results, uploads, search results) stay whole as opaque parts.
-function M.add_blocks(content, field, into)
-  content = value(content)
-  if content == nil then return into end
-  if type(content) == "string" then
-    if content ~= "" then into[#into + 1] = { type = "text", text = content } end
-    return into
-  end
-  for i, block in ipairs(required(content, "array", field)) do
-    local path = field .. "[" .. (i - 1) .. "]"
-    local kind = required(required(block, "object", path).type, "string", path, ".type")
-    local reader = read[kind]
-    local part = reader and reader(block, path)
-      or { type = "opaque", kind = kind, dialect = dialect, body = block, at = path }
-    if reader then part.cache = optional(block.cache_control, "object", path, ".cache_control") end
-    into[#into + 1] = part
-  end
-  return into
-end
+M.add_blocks = content_list.reader { dialect = dialect, read = read, mark = function(part, block, path, is_read)
+  if is_read then part.cache = optional(block.cache_control, "object", path, ".cache_control") end
+end }
 
 ----- blocks, normal → Anthropic
 
@@ -158,24 +144,18 @@ function write.refusal(part)
   return { type = "text", text = part.text }
 end
 
-local function foreign_file(part)
+-- The source of a file that is not sent along.
+local function source_elsewhere(part)
+  if part.url then return { type = "url", url = part.url } end
+  if part.dialect == dialect then return { type = "file", file_id = part.file_id } end
   fail(part.at or "messages", "the " .. part.type .. " is a file id; it belongs to another provider and cannot be sent "
     .. "here")
 end
 
 function write.image(part, how)
   if part.detail and part.detail ~= "auto" then lose(how.losses, "messages[].content[].image_url.detail") end
-  local source
-  if part.bytes then
-    source = { type = "base64", media_type = part.media_type, data = part.bytes }
-  elseif part.url then
-    source = { type = "url", url = part.url }
-  elseif part.dialect == dialect then
-    source = { type = "file", file_id = part.file_id }
-  else
-    foreign_file(part)
-  end
-  return { type = "image", source = source }
+  return { type = "image", source = part.bytes
+    and { type = "base64", media_type = part.media_type, data = part.bytes } or source_elsewhere(part) }
 end
 
 local longest_text_bytes = 64 * 1024
@@ -202,12 +182,8 @@ function write.document(part)
     source = { type = "text", media_type = "text/plain", data = part.text }
   elseif part.bytes then
     source = source_of_bytes(part)
-  elseif part.url then
-    source = { type = "url", url = part.url }
-  elseif part.dialect == dialect then
-    source = { type = "file", file_id = part.file_id }
   else
-    foreign_file(part)
+    source = source_elsewhere(part)
   end
   return { type = "document", source = source, title = part.title, context = part.context,
     citations = part.citations_enabled and { enabled = true } or nil }

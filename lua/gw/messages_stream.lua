@@ -13,12 +13,16 @@ local parts = require("gw.parts")
 local errors = require("gw.errors")
 local blocks = require("gw.messages_parts")
 local block_order = require("gw.block_order")
+local block_reader = require("gw.block_reader")
+local block_writer = require("gw.block_writer")
 local seals = require("gw.seals")
+local stream_writer = require("gw.stream_writer")
 local streams = require("gw.streams")
 
 local json = gw.json
 local value = parts.value
 local text_of = json.text
+local emit_text, emit_thinking = block_reader.emit_text, block_reader.emit_thinking
 
 local M = {}
 
@@ -30,14 +34,7 @@ local R = {}
 R.__index = R
 
 function M.reader(raw_keys)
-  return setmetatable({
-    options = { raw = raw_keys },
-    text_event = { type = "text" },
-    thinking_event = { type = "thinking" },
-    delta_event = { type = "tool_delta" },
-    open = {}, call_count = 0, usage = {},
-    started = false, ended = false,
-  }, R)
+  return block_reader.new({ options = { raw = raw_keys }, usage = {} }, R)
 end
 
 local read = {}
@@ -47,24 +44,6 @@ function read.message_start(self, body, emit)
   self.started = true
   if value(message.usage) then blocks.merge_usage(self.usage, message.usage) end
   emit({ type = "start", id = value(message.id), model = value(message.model), usage = self.usage })
-end
-
-local function emit_text(self, text, emit)
-  local event = self.text_event
-  event.text = text
-  emit(event)
-end
-
-local function emit_thinking(self, text, emit)
-  local event = self.thinking_event
-  event.text = text
-  emit(event)
-end
-
-local function emit_arguments(self, index, text, emit)
-  local event = self.delta_event
-  event.index, event.arguments = index, text
-  emit(event)
 end
 
 local function emit_signature(text, emit)
@@ -91,13 +70,11 @@ function read.content_block_start(self, body, emit)
     local sealed, signed_by = seals.open(value(block.data) or "", "anthropic")
     emit({ type = "redacted_thinking", data = sealed, signed_by = signed_by })
   elseif kind == "tool_use" then
-    open.index = self.call_count
-    self.call_count = self.call_count + 1
-    emit({ type = "tool_start", index = open.index, id = value(block.id), name = value(block.name) })
+    block_reader.start_call(self, open, value(block.id), value(block.name), emit)
     local input = value(block.input)
     -- An empty object is only the place where deltas will build the input.
     local text = input and text_of(input) or "{}"
-    if not text:find("^%s*{%s*}%s*$") then emit_arguments(self, open.index, text, emit) end
+    if not text:find("^%s*{%s*}%s*$") then block_reader.emit_arguments(self, open.index, text, emit) end
   else
     open.block, open.pieces = block, {}
   end
@@ -110,12 +87,7 @@ function read.content_block_delta(self, body, emit)
     if delta.text ~= "" then emit_text(self, delta.text, emit) end
   elseif kind == "input_json_delta" then
     local open = self.open[body.index]
-    if delta.partial_json == "" or not open then return end
-    if open.index then
-      emit_arguments(self, open.index, delta.partial_json, emit)
-    elseif open.pieces then
-      open.pieces[#open.pieces + 1] = delta.partial_json
-    end
+    if delta.partial_json ~= "" and open then block_reader.add_input(self, open, delta.partial_json, emit) end
   elseif kind == "thinking_delta" then
     if delta.thinking ~= "" then emit_thinking(self, delta.thinking, emit) end
   elseif kind == "signature_delta" then
@@ -126,20 +98,12 @@ function read.content_block_delta(self, body, emit)
 end
 
 function read.content_block_stop(self, body, emit)
-  local open = self.open[body.index]
+  if not self.open[body.index] then return end
+  local open = block_reader.stop(self, body.index, emit)
   if not open then return end
-  self.open[body.index] = nil
-  if open.index then
-    emit({ type = "tool_stop", index = open.index })
-  elseif open.block then
-    if #open.pieces > 0 then
-      local text = table.concat(open.pieces)
-      if json.valid(text) then open.block.input = json.raw(text) end
-    end
-    emit({ type = "opaque", kind = open.kind, dialect = dialect, body = open.block })
-  else
-    emit({ type = "part_stop" })
-  end
+  local text = table.concat(open.pieces)
+  if text ~= "" and json.valid(text) then open.block.input = json.raw(text) end
+  emit({ type = "opaque", kind = open.kind, dialect = dialect, body = open.block })
 end
 
 function read.message_delta(self, body)
@@ -164,8 +128,7 @@ function read.ping(_, _, emit)
 end
 
 function read.error(self, body, emit)
-  self.ended = true
-  emit({ type = "error", error = errors.from_table(nil, body) })
+  streams.end_reader(self, errors.from_table(nil, body), emit)
 end
 
 function R:event(_, data, emit)
@@ -181,24 +144,7 @@ function R:event(_, data, emit)
   end
 end
 
--- See lua/gw/translate.lua. place: the index of the block.
-function R:delta(kind, text, place, _, _, emit)
-  if self.ended then return nil end
-  if kind == "text" then
-    emit_text(self, text, emit)
-    return self.text_event
-  elseif kind == "thinking" then
-    emit_thinking(self, text, emit)
-    return self.thinking_event
-  end
-  local open = self.open[place]
-  if not open or not open.index then return nil end
-  emit_arguments(self, open.index, text, emit)
-  return self.delta_event
-end
-
-function R.passed()
-end
+R.delta, R.passed = block_reader.delta, block_reader.passed
 
 -- The body has ended. A stop reason without message_stop is a complete answer of a careless server; less is not.
 function R:finish(emit)
@@ -261,6 +207,7 @@ function M.writer(asked, stream_error)
 end
 
 local function start(self, event, put)
+  if self.started then return end
   self.started = true
   local asked = self.asked
   local usage = blocks.usage_from_normal(event.usage)
@@ -272,21 +219,7 @@ local function start(self, event, put)
   } })))
 end
 
-local write = {}
-
-function write.text(self, event, put)
-  if event.logprobs then parts.lose(self.asked.losses, "choices[].logprobs") end
-  self.order:append("text", event.text, put)
-end
-
-function write.refusal(self, event, put)
-  self.has_refusal = true
-  self.order:append("text", event.text, put)
-end
-
-function write.thinking(self, event, put)
-  self.order:append("thinking", event.text, put)
-end
+local write = block_writer.handlers()
 
 function write.signature(self, event, put)
   -- A model may hide its thinking and sign it all the same.
@@ -322,30 +255,9 @@ function write.citation(self, event, put)
   self.order:append("text", { type = "citations_delta", citation = event.citation.body }, put)
 end
 
-function write.part_stop(self, _, put)
-  self.order:stop_last(put)
-end
-
-write.restart = write.part_stop
-
-function write.tool_start(self, event, put)
-  local names = self.asked.tool_names
-  local item = { kind = "tool", id = event.id, name = names and names[event.name] or event.name }
-  self.calls[event.index] = item
-  self.order:add(item, put)
-end
-
-function write.tool_delta(self, event, put)
-  self.order:piece(self.calls[event.index], event.arguments, put)
-end
-
-function write.tool_stop(self, event, put)
-  self.order:stop(self.calls[event.index], put)
-end
-
 local function close(self, put)
   self.closed = true
-  if not self.started then start(self, {}, put) end
+  start(self, {}, put)
   self.order:finish(put)
   local finish = self.finish_of or { reason = "stop" }
   put(parts.sse("message_delta", json.encode({
@@ -357,43 +269,14 @@ local function close(self, put)
   put("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")
 end
 
-function W:event(event, put)
-  if self.closed then return end
-  if (event.choice or 0) > 0 then
-    -- This dialect has one answer a message; further choices have no place (n > 1 is refused in the request).
-    return parts.lose(self.asked.losses, "choices")
-  end
-  local kind = event.type
-  local handle = write[kind]
-  if handle then
-    if not self.started then start(self, {}, put) end
-    handle(self, event, put)
-  elseif kind == "start" then
-    if not self.started then start(self, event, put) end
-    if event.usage then self.usage = event.usage end
-  elseif kind == "finish" then
-    self.finish_of = event.finish
-  elseif kind == "usage" then
-    self.usage = event.usage
-  elseif kind == "ping" then
-    put("event: ping\ndata: {\"type\":\"ping\"}\n\n")
-  elseif kind == "error" then
-    self.closed = true
-    put(self.stream_error(event.error, self.asked.request_id))
-  elseif kind == "end" then
-    close(self, put)
-  end
-end
+W.event, W.finish = stream_writer.of_one_answer { write = write, start = start, close = close, starts_first = true,
+  ping = "event: ping\ndata: {\"type\":\"ping\"}\n\n", choices = "choices" }
 
 function W:stencil(event)
   local item = self.order:flowing(event, self.calls)
   if item then return { before = item.head, after = delta_tail, keeps_text = item.kind == "tool" } end
 end
 
-function W:passed(event, _, _, text)
-  self.order:passed(event, self.calls, text)
-end
-
-W.finish = streams.finish_writer
+W.passed = block_writer.passed
 
 return M

@@ -47,6 +47,14 @@ function M.required(v, kind, field, rest)
   return M.optional(v, kind, field, rest)
 end
 
+-- The same of what may be a string too; the caller has looked for that.
+function M.or_text(v, kind, field, rest)
+  local found = v ~= nil and v ~= null and kind_of(v)
+  if found == kind then return v end
+  local words = "must be a string or " .. article[kind]
+  fail(field .. (rest or ""), found and words .. ", not " .. article[found] or "is missing; it " .. words)
+end
+
 -- A raw JSON object, whose bytes matter; nil when it is absent or null.
 function M.raw_object(v, field, rest)
   v = M.value(v)
@@ -95,6 +103,43 @@ function M.lose_fields(losses, fields, prefix)
   end
   table.sort(names)
   for i = 1, math.min(#names, losses_max + 1) do M.lose(losses, prefix .. names[i]) end
+end
+
+local function says_nothing(v)
+  return v == null or v == false or v == "" or type(v) == "table" and next(v) == nil
+end
+
+-- Every key of an answer's object that is not known and says something becomes a loss, by its path, in sorted order.
+-- In `known` is also what a provider tells of its own work, which no client of another API can miss.
+function M.lose_unknown(losses, object, known, prefix)
+  if type(object) ~= "table" then return end
+  local names
+  for name, v in next, object do
+    if not known[name] and type(name) == "string" and not says_nothing(v) then
+      names = names or {}
+      names[#names + 1] = name
+    end
+  end
+  if not names then return end
+  table.sort(names)
+  for i = 1, math.min(#names, losses_max + 1) do M.lose(losses, prefix .. names[i]) end
+end
+
+-- The same for a list of objects whose keys go by their `type`. Others are not looked at: they stay whole.
+function M.lose_unknown_of_types(losses, list, known, prefix)
+  for _, object in ipairs(type(list) == "table" and list or {}) do
+    local keys = type(object) == "table" and known[object.type]
+    if keys then M.lose_unknown(losses, object, keys, prefix) end
+  end
+end
+
+-- The keys of sets, as one list.
+function M.names_of(...)
+  local names = {}
+  for _, set in ipairs { ... } do
+    for name in pairs(set) do names[#names + 1] = name end
+  end
+  return names
 end
 
 -- What is left of an object when the known keys are taken out; nil when nothing is.

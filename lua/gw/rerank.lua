@@ -27,7 +27,7 @@ M.raw_keys = {}
 -- A string, or an object whose text is ranked; `given` is what the client gets back.
 local function document_to_normal(document, field)
   if type(document) == "string" then return { text = document, given = { text = document }, at = field } end
-  required(document, "object", field)
+  parts.or_text(document, "object", field)
   return { text = required(document.text, "string", field .. ".text"), given = document, at = field,
     has_more = parts.rest(document, { text = true }) ~= nil }
 end

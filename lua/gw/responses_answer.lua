@@ -169,6 +169,30 @@ end
 M.echoed = { text = true, reasoning = true }
 for name in pairs(defaults) do M.echoed[name] = true end
 
+-- What may stand in an answer, for parts.lose_unknown: what it repeats of its request, its own, and what servers tell
+-- of their work.
+M.fields = {
+  id = true, object = true, created_at = true, completed_at = true, status = true, error = true,
+  incomplete_details = true, model = true, output = true, output_text = true, usage = true, service_tier = true,
+  conversation = true, frequency_penalty = true, presence_penalty = true, prompt = true, prompt_cache_key = true,
+  prompt_cache_retention = true, safety_identifier = true, top_logprobs = true,
+  billing = true, content_filters = true, moderation = true, tool_usage = true,
+}
+for name in pairs(M.echoed) do M.fields[name] = true end
+M.item_fields = {
+  message = { type = true, id = true, status = true, role = true, content = true, phase = true },
+  reasoning = { type = true, id = true, status = true, summary = true, content = true, encrypted_content = true,
+    format = true },
+  function_call = { type = true, id = true, status = true, call_id = true, name = true, arguments = true,
+    namespace = true },
+  custom_tool_call = { type = true, id = true, status = true, call_id = true, name = true, input = true,
+    namespace = true },
+}
+M.part_fields = {
+  output_text = { type = true, text = true, annotations = true, logprobs = true },
+  refusal = { type = true, refusal = true },
+}
+
 -- An id under which an answer is kept must be its own: small servers count theirs, or throw dice.
 function M.response_id(asked, id)
   if asked.id then return asked.id end

@@ -9,6 +9,7 @@
 --
 -- It does not know about requests as a whole.
 
+local content_list = require("gw.content_list")
 local custom_tools = require("gw.custom_tools")
 local parts = require("gw.parts")
 local seals = require("gw.seals")
@@ -108,24 +109,9 @@ local part_readers = {
 }
 
 -- A string or a list of content parts, into the list of normal parts.
-function M.add_content(content, field, into)
-  content = value(content)
-  if content == nil then return into end
-  if type(content) == "string" then
-    if content ~= "" then into[#into + 1] = { type = "text", text = content } end
-    return into
-  end
-  for i, part in ipairs(required(content, "array", field)) do
-    local path = field .. "[" .. (i - 1) .. "]"
-    local kind = required(required(part, "object", path).type, "string", path, ".type")
-    local read = part_readers[kind]
-    local normal = read and read(part, path, into)
-      or { type = "opaque", kind = kind, dialect = dialect, body = part, at = path }
-    if value(part.prompt_cache_breakpoint) then normal.cache = { type = "ephemeral" } end
-    into[#into + 1] = normal
-  end
-  return into
-end
+M.add_content = content_list.reader { dialect = dialect, read = part_readers, mark = function(normal, part)
+  if value(part.prompt_cache_breakpoint) then normal.cache = { type = "ephemeral" } end
+end }
 
 ----- items that requests and answers share
 
@@ -202,25 +188,21 @@ M.read_item = {
 
 ----- items, Responses → normal
 
-local function assistant_turn(state, field)
-  local turn = state.assistant
+-- The turn that goes on, where it is of this kind, or a new one.
+local function turn_of(state, kind, role, field)
+  local turn = state[kind]
   if not turn then
-    turn = { role = "assistant", parts = {}, at = field }
+    turn = { role = role, parts = {}, at = field }
     state.list[#state.list + 1] = turn
   end
-  state.assistant, state.results = turn, nil
+  state.assistant, state.results = nil, nil
+  state[kind] = turn
   return turn
 end
 
-local function results_turn(state, field)
-  local turn = state.results
-  if not turn then
-    turn = { role = "user", parts = {}, at = field }
-    state.list[#state.list + 1] = turn
-  end
-  state.results, state.assistant = turn, nil
-  return turn
-end
+local function assistant_turn(state, field) return turn_of(state, "assistant", "assistant", field) end
+
+local function results_turn(state, field) return turn_of(state, "results", "user", field) end
 
 local roles = { user = true, system = true, developer = true }
 
@@ -279,7 +261,7 @@ function M.items_to_normal(input, system)
     state.list[1] = { role = "user", parts = M.add_content(input, "input", {}), at = "input" }
     return state.list
   end
-  for i, item in ipairs(required(input, "array", "input")) do
+  for i, item in ipairs(parts.or_text(input, "array", "input")) do
     local field = "input[" .. (i - 1) .. "]"
     local kind = optional(required(item, "object", field).type, "string", field, ".type") or "message"
     local handle = read[kind]

@@ -13,6 +13,7 @@
 local parts = require("gw.parts")
 local items = require("gw.responses_parts")
 local answer = require("gw.responses_answer")
+local stream_writer = require("gw.stream_writer")
 local streams = require("gw.streams")
 
 local json = gw.json
@@ -54,6 +55,7 @@ local function response_text(self, status, usage, more)
 end
 
 local function start(self, event, put)
+  if self.started then return end
   self.started = true
   local asked = self.asked
   local frame = answer.frame(asked)
@@ -391,7 +393,7 @@ local function fail(self, err, put)
 end
 
 local function close(self, put)
-  if not self.started then start(self, {}, put) end
+  start(self, {}, put)
   local finish = self.finish_of or { reason = "stop" }
   local status, reason = answer.status_from_normal(finish, self.asked.losses)
   self.closed = true
@@ -404,31 +406,8 @@ local function close(self, put)
   put_event(self, "response." .. status, ",\"response\":" .. response_text(self, status, self.usage, more), put)
 end
 
-function W:event(event, put)
-  if self.closed then return end
-  if (event.choice or 0) > 0 then
-    -- This dialect has one answer a response; further choices have no place (n > 1 is refused in the request).
-    return parts.lose(self.asked.losses, "choices")
-  end
-  local kind = event.type
-  local handle = write[kind]
-  if handle then
-    handle(self, event, put)
-  elseif kind == "start" then
-    if not self.started then start(self, event, put) end
-    if event.usage then self.usage = event.usage end
-  elseif kind == "finish" then
-    self.finish_of = event.finish
-  elseif kind == "usage" then
-    self.usage = event.usage
-  elseif kind == "ping" then
-    put(": ping\n\n")
-  elseif kind == "error" then
-    fail(self, event.error, put)
-  elseif kind == "end" then
-    close(self, put)
-  end
-end
+W.event, W.finish = stream_writer.of_one_answer { write = write, start = start, close = close, fail = fail,
+  ping = ": ping\n\n", choices = "choices" }
 
 -- What a piece goes to: a content part, a reasoning item or a call, each with its pieces and the head of its delta.
 local function target_of(self, event)
@@ -451,12 +430,6 @@ function W:passed(event, count, _, text)
   local pieces = target.pieces
   pieces[#pieces + 1] = text
   if not target.is_custom then self.sequence = self.sequence + count end
-end
-
--- Nothing more will come. A stream that was not ended is an error for the client, never a silent end.
-function W:finish(put)
-  if self.closed then return end
-  fail(self, { status = 502, class = "server", message = "The answer broke off before its end." }, put)
 end
 
 return M

@@ -1,11 +1,8 @@
--- What the readers and writers of all dialects do alike at the end of a stream.
--- It keeps no state: that is in the reader or writer object.
+-- What the stream readers of all dialects do alike where a stream ends in an error, and how long a text is that grows.
+-- Writers: lua/gw/stream_writer.lua.
+-- It keeps no state of a reader: that is in the reader object.
 
 local M = {}
-
-local function provider_fault(message)
-  return { status = 502, class = "server", message = message }
-end
 
 M.not_json = "The provider sent an event that is not JSON."
 M.broken_off = "The provider's stream broke off before its end."
@@ -30,18 +27,15 @@ function Length:characters()
   return self.counted
 end
 
--- Ends a reader with an error of the provider; it has the field `ended`.
-function M.fail_reader(reader, message, emit)
+-- Ends a reader with this error; it has the field `ended`.
+function M.end_reader(reader, err, emit)
   reader.ended = true
-  emit({ type = "error", error = provider_fault(message) })
+  emit({ type = "error", error = err })
 end
 
--- The method `finish` of writers: nothing more will come. A stream that was not ended is an error for the client, never
--- a silent end. The writer has the fields closed, asked and stream_error.
-function M.finish_writer(writer, put)
-  if writer.closed then return end
-  writer.closed = true
-  put(writer.stream_error(provider_fault("The answer broke off before its end."), writer.asked.request_id))
+-- The same with a fault of the provider's stream.
+function M.fail_reader(reader, message, emit)
+  M.end_reader(reader, { status = 502, class = "server", message = message }, emit)
 end
 
 return M

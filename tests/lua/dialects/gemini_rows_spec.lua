@@ -284,9 +284,18 @@ describe("tools, towards Gemini", function()
       i = { anyOf = { { type = "string" }, { type = "boolean" } } },
       j = { anyOf = { { type = "string" }, { type = "integer" } } }, k = { type = "string" },
     } }, body.tools[1].functionDeclarations[1].parameters)
-    table.sort(losses)
     assert.are.same({ "tools[].parameters(additionalProperties)", "tools[].parameters(enum of other than strings)",
       "tools[].parameters(format)" }, losses)
+  end)
+
+  it("TR-17 keywords that a schema loses are reported in sorted order, in every process", function()
+    local _, losses = from_chat({ tools = { tool("f", { type = "object", unevaluatedItems = false, contains = {},
+      propertyNames = {}, additionalItems = false, dependentRequired = {}, multipleOf = 2, uniqueItems = true }) } },
+      { json_schema = false })
+    local sorted = { table.unpack(losses) }
+    table.sort(sorted)
+    assert.are.equal(7, #losses)
+    assert.are.same(sorted, losses)
   end)
 
   it("TR-17 a schema that leads back to itself ends, and says so", function()
