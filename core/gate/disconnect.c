@@ -57,8 +57,10 @@ void disconnect_head(struct attempt *a) {
 void disconnect_cut(struct request *r) {
   if (r->delivery.exchange != NULL) return;
   r->disconnect.was_cut = true;
+  /* While others wait for its answer nothing but the end of the gateway cuts it. */
+  enum failure_class why = r->overheard ? FAILURE_DRAINING : FAILURE_CLIENT_GONE;
   for (struct attempt *a = r->attempts; a != NULL; a = a->next)
-    if (a->phase < ATTEMPT_DONE) attempt_cancel(a, FAILURE_CLIENT_GONE);
+    if (a->phase < ATTEMPT_DONE) attempt_cancel(a, why);
   request_attempt_ended(r);
 }
 

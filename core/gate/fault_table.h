@@ -16,6 +16,9 @@ FAULT(EXPECTATION, "expectation_failed", 417, "invalid_request_error", "invalid_
       "The Expect header asks for something other than 100-continue.", "Leave the Expect header out.")
 FAULT(TRANSFER_CODING, "transfer_coding_unknown", 501, "invalid_request_error", "invalid_request_error",
       "The Transfer-Encoding is not chunked.", "Send a Content-Length or use chunked.")
+FAULT(NOT_A_PROXY, "not_a_proxy", 501, "invalid_request_error", "invalid_request_error",
+      "The request asks for a tunnel (CONNECT): its client takes the gateway for a forward proxy.",
+      "Set the gateway as the client's base URL, and as no proxy (HTTPS_PROXY, HTTP_PROXY).")
 FAULT(HTTP_VERSION, "http_version_unsupported", 505, "invalid_request_error", "invalid_request_error",
       "The request is neither HTTP/1.1 nor HTTP/1.0.", "Use HTTP/1.1.")
 FAULT(NOT_FOUND, "endpoint_not_found", 404, "invalid_request_error", "not_found_error", "No endpoint has this path.",
@@ -51,6 +54,9 @@ FAULT(MODEL_UNPRICED, "model_unpriced", 403, "permission_error", "permission_err
 FAULT(PROVIDER_UNKNOWN, "provider_not_found", 404, "invalid_request_error", "not_found_error",
       "The path or x-moongate-provider names a provider that is not configured, or none serves this endpoint.",
       "Use the name of a provider in the gateway's config whose API has this endpoint.")
+FAULT(RESPONSE_UNKNOWN, "response_not_found", 404, "invalid_request_error", "not_found_error",
+      "No answer of this id is kept for this key (any more), and no provider is configured that could have it.",
+      "Keep what you need of an answer: it is kept for limits.kept_answers_time, for the team that asked for it.")
 FAULT(PROVIDER_NEEDED, "provider_needed", 400, "invalid_request_error", "invalid_request_error",
       "The request names no model, and several providers could take it.",
       "Send the header `x-moongate-provider: NAME`.")

@@ -215,6 +215,12 @@ static struct slice method_name(struct request *r, struct slice method) {
   return method.len <= 16 ? arena_copy(&r->arena, method) : SLICE("other");
 }
 
+/* Clients write absolute-form to what they take for their proxy; servers must read it all the same. */
+static const char *proxy_advice(const struct http_head *head) {
+  bool absolute = head->target.ptr[0] != '/' && head->target.ptr[0] != '*';
+  return absolute ? " The request is written as to a proxy: this is no proxy, set it as the client's base URL." : "";
+}
+
 static void opened(void *owner, struct exchange *x, const struct http_head *head) {
   struct gate *g = owner;
   const struct endpoint *e = endpoint_of(head);
@@ -226,8 +232,8 @@ static void opened(void *owner, struct exchange *x, const struct http_head *head
   if (slice_eq(head->method, SLICE("OPTIONS"))) {
     reply_options(r);
   } else if (e->operation == OPERATION_NONE) {
-    fault_set(&f, FAULT_NOT_FOUND, "There is no endpoint %.*s.", (int)(r->path.len < 120 ? r->path.len : 120),
-              r->path.ptr);
+    fault_set(&f, FAULT_NOT_FOUND, "There is no endpoint %.*s.%s", (int)(r->path.len < 120 ? r->path.len : 120),
+              r->path.ptr, proxy_advice(head));
     request_refuse(r, &f);
   } else if (!takes(e, head->method)) {
     fault_set(&f, FAULT_METHOD, "%.*s does not take %.*s.", (int)(r->path.len < 120 ? r->path.len : 120), r->path.ptr,
@@ -270,6 +276,7 @@ static void refusal(void *owner, struct exchange *x, struct slice path, const st
   enum fault_code code = FAULT_BAD_HTTP;
   for (unsigned i = 0; i < sizeof by_status / sizeof *by_status; i++)
     if (by_status[i].status == why->status) code = by_status[i].code;
+  if (why->tunnel) code = FAULT_NOT_A_PROXY;
   struct fault f;
   fault_set(&f, code, "The request was refused: %s.", why->why);
   f.status = why->status;

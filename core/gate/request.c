@@ -152,7 +152,7 @@ void request_shut(struct request *r, const struct fault *f) {
   }
   if (r->delivery.ended) return; /* what is left to do is the kernel's */
   for (struct attempt *a = r->attempts; a != NULL; a = a->next)
-    if (a->phase < ATTEMPT_DONE) attempt_cancel(a, FAILURE_CLIENT_GONE);
+    if (a->phase < ATTEMPT_DONE) attempt_cancel(a, FAILURE_DRAINING);
   request_refuse(r, f);
 }
 
@@ -432,7 +432,13 @@ void request_ready(struct request *r) {
     request_refuse(r, &f);
     return;
   }
-  if (r->asked.only_looks && r->endpoint->operation == OPERATION_RESPONSES && keeping_forget(r)) return;
+  if (r->asked.only_looks && r->endpoint->operation == OPERATION_RESPONSES) {
+    if (keeping_look_up(r, &f)) return;
+    if (f.code != FAULT_COUNT) {
+      request_refuse(r, &f);
+      return;
+    }
+  }
   if (r->tenure->generation->config->coalesces && coalesce_join(r)) return;
   request_go_on(r);
 }

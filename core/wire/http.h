@@ -47,6 +47,7 @@ enum http_verdict { HTTP_MORE, HTTP_COMPLETE, HTTP_REFUSED };
 /* Why a message was refused. For a request, `status` is the answer to give before closing; for a response it is 502. */
 struct http_refusal {
   uint16_t status;
+  bool tunnel;     /* CONNECT, rightly made: its client takes us for a proxy */
   const char *why; /* static text, e.g. "two different Content-Length values" */
 };
 

@@ -37,6 +37,7 @@ struct http_framing {
 
 static inline enum http_verdict http_refuse(struct http_refusal *why, uint16_t status, const char *text) {
   why->status = status;
+  why->tunnel = false;
   why->why = text;
   return HTTP_REFUSED;
 }

@@ -96,13 +96,18 @@ static enum http_verdict read_absolute(struct slice target, size_t scheme_bytes,
   return HTTP_COMPLETE;
 }
 
+static enum http_verdict refuse_tunnel(struct slice target, struct http_refusal *why) {
+  if (target.ptr[0] == '/' || !host_is_valid(target))
+    return http_refuse(why, 400, "CONNECT with a target that is not host:port");
+  http_refuse(why, 501, "it asks for a tunnel (CONNECT), and this is no proxy");
+  why->tunnel = true;
+  return HTTP_REFUSED;
+}
+
 static enum http_verdict read_target(const struct http_framing *framing, struct http_head *out,
                                      struct http_refusal *why) {
   struct slice target = out->target;
-  if (slice_eq(out->method, SLICE("CONNECT")))
-    return target.ptr[0] != '/' && host_is_valid(target)
-               ? http_refuse(why, 501, "CONNECT: this is not a tunnel")
-               : http_refuse(why, 400, "CONNECT with a target that is not host:port");
+  if (slice_eq(out->method, SLICE("CONNECT"))) return refuse_tunnel(target, why);
   if (target.ptr[0] == '/') {
     split_path(target, out);
     return HTTP_COMPLETE;

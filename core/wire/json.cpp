@@ -38,7 +38,8 @@ struct pick {
   struct json_index *x;
   struct json_field *wanted;
   size_t rest[PICK_MAX];
-  size_t left; /* fields not found yet */
+  size_t left;                    /* fields not found yet, and one more when `known` asks to see the whole text */
+  const struct json_names *known; /* NULL: whatever else is there */
 };
 
 /* The part of field i's path that comes next, up to a dot. */
@@ -97,6 +98,18 @@ static uint32_t pick_below(struct pick *p, uint32_t token, uint64_t below, struc
   return next;
 }
 
+/* Whether a member that nobody wants may stand here: token is its key. */
+static bool pick_passes(const struct pick *p, uint32_t token, uint32_t next) {
+  if (p->known == nullptr || next == PICK_FAULT) return true;
+  const char *key = p->x->text + p->x->at[token] + 1;
+  const char *end = static_cast<const char *>(memchr(key, '"', p->x->at[token + 1] - p->x->at[token] - 1));
+  if (end != nullptr && json_names_have(p->known, slice_of(key, (size_t)(end - key)))) return true;
+  char first = json_token(p->x, token + 2);
+  if (first == '{' || first == '[') return next == token + 4;
+  struct slice raw = json_raw(p->x, token + 2, next);
+  return slice_eq(raw, SLICE("null")) || slice_eq(raw, SLICE("false")) || slice_eq(raw, SLICE("\"\""));
+}
+
 static uint32_t pick_object(struct pick *p, uint32_t token, uint64_t below) {
   if (json_token(p->x, token + 1) == '}') return token + 2;
   do {
@@ -110,10 +123,12 @@ static uint32_t pick_object(struct pick *p, uint32_t token, uint64_t below) {
       token = next;
     } else if (memchr(at, '\\', p->x->at[token + 2] - p->x->at[token + 1]) != nullptr) {
       size_t used = 0;
-      if (!key_decoded(p->x, token + 1, &used, &key)) return PICK_FAULT;
+      if (p->known != nullptr || !key_decoded(p->x, token + 1, &used, &key)) return PICK_FAULT;
       token = pick_below(p, token + 3, below, key);
     } else {
-      token = json_token_end(p->x, token + 3);
+      uint32_t next = json_token_end(p->x, token + 3);
+      if (!pick_passes(p, token + 1, next)) return PICK_FAULT;
+      token = next;
     }
     if (token == PICK_FAULT || token == PICK_ALL) return token;
   } while (json_token(p->x, token) == ',');
@@ -156,7 +171,11 @@ static uint32_t pick_value(struct pick *p, uint32_t token, uint64_t below) {
   return p->left == 0 ? (uint32_t)PICK_ALL : next;
 }
 
-static bool pick_run(struct slice text, struct json_field *wanted, size_t count, uint64_t below) {
+static uint64_t pick_bits(size_t count) {
+  return count == 64 ? UINT64_MAX : (1ull << count) - 1;
+}
+
+static bool pick_run(struct slice text, struct json_field *wanted, size_t count, const struct json_names *known) {
   struct json_index x;
   struct pick p;
   for (size_t i = 0; i < count; i++) {
@@ -166,8 +185,9 @@ static bool pick_run(struct slice text, struct json_field *wanted, size_t count,
   if (!json_index_init(&x, text, JSON_LOOSE, nullptr)) return false;
   p.x = &x;
   p.wanted = wanted;
-  p.left = count;
-  uint32_t next = pick_value(&p, 0, below);
+  p.left = count + (known != nullptr ? 1 : 0);
+  p.known = known;
+  uint32_t next = pick_value(&p, 0, pick_bits(count));
   json_index_done(&x);
   return next == PICK_ALL || next == x.count;
 }
@@ -176,10 +196,14 @@ bool json_pick(struct slice text, struct json_field *wanted, size_t count) {
   size_t done = 0;
   do {
     size_t part = std::min(count - done, PICK_MAX);
-    if (!pick_run(text, wanted + done, part, part == 64 ? UINT64_MAX : (1ull << part) - 1)) return false;
+    if (!pick_run(text, wanted + done, part, nullptr)) return false;
     done += part;
   } while (done < count);
   return true;
+}
+
+bool json_pick_known(struct slice text, struct json_field *wanted, size_t count, const struct json_names *known) {
+  return count <= PICK_MAX && pick_run(text, wanted, count, known);
 }
 
 struct slice json_find(struct slice text, const char *const *path) {
@@ -206,24 +230,4 @@ struct slice json_find(struct slice text, const char *const *path) {
   struct slice raw = whole ? json_raw(&x, token, next) : slice{nullptr, 0};
   json_index_done(&x);
   return raw;
-}
-
-bool json_has_only(struct slice object, const struct slice *keys, size_t count) {
-  struct json_index x;
-  if (!json_index_init(&x, object, JSON_LOOSE, nullptr)) return false;
-  uint32_t token = 0;
-  bool known = json_token(&x, 0) == '{';
-  bool more = known && json_token(&x, 1) != '}';
-  while (known && more) {
-    const char *at = x.text + x.at[token + 1] + 1;
-    known = json_token(&x, token + 1) == '"' && json_token(&x, token + 2) == ':';
-    bool listed = false;
-    for (size_t i = 0; known && !listed && i < count; i++)
-      listed = *keys[i].ptr == *at && memcmp(at, keys[i].ptr, keys[i].len) == 0 && at[keys[i].len] == '"';
-    token = listed ? json_token_end(&x, token + 3) : 0;
-    known = token != 0;
-    more = known && json_token(&x, token) == ',';
-  }
-  json_index_done(&x);
-  return known;
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "wire/json_names.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -67,8 +68,9 @@ struct slice json_find(struct slice text, const char *const *path);
  * false when text is not JSON as far as it was read. */
 bool json_pick(struct slice text, struct json_field *wanted, size_t count);
 
-/* Has the object no other keys than these, compared as they stand? Not strict, as json_find. */
-bool json_has_only(struct slice object, const struct slice *keys, size_t count);
+/* The same of up to 64 fields, where nothing else is expected: false also when an object in which something is wanted
+ * has another key that `known` has not and whose value says something: it is not null, false, "", [] or {}. */
+bool json_pick_known(struct slice text, struct json_field *wanted, size_t count, const struct json_names *known);
 
 /* A look at a text without reading its structure: where `"key":` stands first, at whatever depth. For telling cheaply
  * that an event of a stream needs no closer look: within a string a quote is escaped, so text cannot pass for a key.

@@ -38,3 +38,5 @@ FAILURE(SCRIPT, "script", true, false, "An adapter's hook failed.")
 FAILURE(HEDGE_LOST, "hedge_lost", false, false,
         "The other attempt of a hedged request had its first content before this one, which was cancelled.")
 FAILURE(CLIENT_GONE, "client_gone", false, false, "The client left; the attempt was cancelled.")
+FAILURE(DRAINING, "draining", false, false,
+        "The gateway stopped while a client still waited for the answer; the attempt was cancelled.")

@@ -42,7 +42,10 @@ static struct provider *only_one(struct request *r, struct fault *f) {
     }
     found = p;
   }
-  if (found == NULL)
+  if (found == NULL && r->endpoint->operation == OPERATION_RESPONSES && r->asked.only_looks)
+    fault_set(f, FAULT_RESPONSE_UNKNOWN, "There is no response \"%.*s\".",
+              (int)(r->path_rest.len < 80 ? r->path_rest.len : 80), r->path_rest.ptr);
+  else if (found == NULL)
     fault_set(f, FAULT_PROVIDER_UNKNOWN, "No provider that this key may use has the API of %s.", r->dialect->name);
   return found;
 }

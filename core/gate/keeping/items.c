@@ -55,6 +55,34 @@ bool items_of_answer(struct arena *arena, struct slice answer, struct slice *id,
   return true;
 }
 
+static struct slice joined(struct arena *arena, const struct items *fields) {
+  size_t len = 0;
+  for (size_t i = 0; i < fields->count; i++) len += fields->texts[i].text.len + 1;
+  char *out = arena_alloc(arena, len), *at = out;
+  for (size_t i = 0; i < fields->count; i++) {
+    if (i > 0) *at++ = ',';
+    at = mempcpy(at, fields->texts[i].text.ptr, fields->texts[i].text.len);
+  }
+  return slice_of(out, (size_t)(at - out));
+}
+
+struct items items_of_frame(struct arena *arena, struct slice answer) {
+  enum { LONG_BYTES = 512 };
+  struct items list = {0}, brief = {0};
+  struct json_cursor c = json_cursor_of(answer);
+  struct slice key;
+  add(arena, &list, SLICE(""), SLICE(""));
+  while (json_next_key(&c, &key)) {
+    struct slice value = json_take(&c);
+    if (slice_eq(key, SLICE("output"))) continue;
+    struct slice field = slice_of(key.ptr - 1, (size_t)(value.ptr + value.len - (key.ptr - 1)));
+    add(arena, field.len > LONG_BYTES ? &list : &brief, SLICE(""), field);
+  }
+  if (!json_ended(&c) || brief.count == 0) return (struct items){0};
+  list.texts[0].text = joined(arena, &brief);
+  return list;
+}
+
 bool items_ended(struct slice bytes, struct slice *answer) {
   static const struct slice ends[] = {SLICE_INIT("event: response.completed\n"),
                                       SLICE_INIT("event: response.incomplete\n")};

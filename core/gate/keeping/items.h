@@ -22,6 +22,9 @@ bool items_is_reference(struct slice item, struct slice *id);
 /* The items of an answer's object, with their ids, and its own id. false: it has none. JSON_PADDING readable bytes
  * behind it. */
 bool items_of_answer(struct arena *arena, struct slice answer, struct slice *id, struct items *out);
+/* The fields of an answer's object but for its items, as texts to be joined by commas. What is long stands alone, and
+ * is shared so by all answers that repeat it. None for what is no plain object. */
+struct items items_of_frame(struct arena *arena, struct slice answer);
 /* The answer's object out of the event that ends a stream well, the last of `bytes`. false: it ends in another way. */
 bool items_ended(struct slice bytes, struct slice *answer);
 

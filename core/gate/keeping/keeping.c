@@ -162,10 +162,10 @@ bool keeping_begin(struct request *r, bool *changed, struct fault *f) {
   return !refers || complete(r, changed, f);
 }
 
-bool keeping_forget(struct request *r) {
-  if (!slice_eq(r->method, SLICE("DELETE"))) return false;
-  struct kept_tenant who = tenant_of(r);
-  if (!kept_forget(store, &who, r->path_rest, clock_ns())) return false;
+/* ---- requests for an answer --------------------------------------------------------------------------------- */
+
+static bool forget(struct request *r, const struct kept_tenant *who) {
+  if (!kept_forget(store, who, r->path_rest, clock_ns())) return false;
   struct buf *body = &r->gate->body;
   body->len = 0;
   buf_text(body, "{\"id\":");
@@ -173,6 +173,44 @@ bool keeping_forget(struct request *r) {
   buf_text(body, ",\"object\":\"response\",\"deleted\":true}");
   reply_json(r, 200, buf_view(body));
   return true;
+}
+
+static void put_texts(struct buf *out, const struct kept_list *list) {
+  for (uint32_t i = 0; i < list->count; i++) {
+    if (i > 0) buf_byte(out, ',');
+    buf_slice(out, kept_item_text(list->items[i]));
+  }
+}
+
+/* Its fields stand as the client saw them, but for `output`, which is the last. */
+static bool show(struct request *r, const struct kept_tenant *who, struct fault *f) {
+  struct kept_list frame = {0}, own = {0};
+  if (!kept_get_framed(store, who, r->path_rest, clock_ns(), &frame, &own)) return false;
+  bool as_stream = slice_eq(http_query_of(r->head->query, SLICE("stream")), SLICE("true"));
+  if (as_stream) {
+    fault_set(f, FAULT_FIELD_INVALID, "An answer that this gateway keeps can be had only whole, not as a stream.");
+    snprintf(f->param, sizeof f->param, "stream");
+  } else {
+    struct buf *body = &r->gate->body;
+    body->len = 0;
+    buf_byte(body, '{');
+    put_texts(body, &frame);
+    buf_slice(body, SLICE(",\"output\":["));
+    put_texts(body, &own);
+    buf_slice(body, SLICE("]}"));
+    reply_json(r, 200, buf_view(body));
+  }
+  kept_release(store, &frame);
+  kept_release(store, &own);
+  return !as_stream;
+}
+
+bool keeping_look_up(struct request *r, struct fault *f) {
+  f->code = FAULT_COUNT;
+  bool gets = slice_eq(r->method, SLICE("GET"));
+  if (!gets && !slice_eq(r->method, SLICE("DELETE"))) return false;
+  struct kept_tenant who = tenant_of(r);
+  return gets ? show(r, &who, f) : forget(r, &who);
 }
 
 /* ---- answers that are kept ---------------------------------------------------------------------------------- */
@@ -211,7 +249,9 @@ static void keep(struct request *r, struct slice answer, bool is_ours) {
   struct items output;
   if (!items_of_answer(&r->arena, answer, &id, &output)) return;
   if (!is_ours) id = arena_join(&r->arena, (struct slice[]){SLICE("items of "), id}, 2);
-  kept_put(store, &who, id, &k->list, output.texts, output.count, clock_ns());
+  struct items frame = is_ours ? items_of_frame(&r->arena, answer) : (struct items){0};
+  kept_put(store, &who, id, &k->list, (struct kept_texts){output.texts, output.count},
+           (struct kept_texts){frame.texts, frame.count}, clock_ns());
   if (r->gate->look_at_kept.due_ns == 0) look(r->gate);
 }
 

@@ -6,6 +6,8 @@
  *           ─▶ … its answer is translated ─▶ keeping_take_input: the provider is answering
  *           ─▶ keeping_whole | keeping_stream_end: output and input are kept, before the client has the last of it
  *
+ * An answer that is kept can be got and deleted by its id (keeping_look_up).
+ *
  * A request that names nothing that is kept stays as it is, byte for byte: its provider may keep it, and a translation
  * refuses it. An answer that passes by unchanged is its provider's to keep. Instructions are not carried over, as
  * OpenAI documents.
@@ -42,8 +44,9 @@ void keeping_read_figures(struct kept_figures *out);
 /* Its body has come and was read. Sets r->keeping, and where something was put in, r->body, to be read again: *changed.
  * On failure f tells. */
 bool keeping_begin(struct request *r, bool *changed, struct fault *f);
-/* DELETE of a kept answer: answers it. false: it is not kept here. */
-bool keeping_forget(struct request *r);
+/* GET or DELETE of an answer, by what its path holds: answers it when it is kept here. f tells what it asks for that is
+ * not there; code FAULT_COUNT: it is not this gateway's to answer. */
+bool keeping_look_up(struct request *r, struct fault *f);
 
 /* For requests that have r->keeping: */
 void keeping_take_input(struct request *r, const struct attempt *a); /* a answers it; the body is still there */

@@ -34,7 +34,9 @@ struct kept_answer {
   struct link of_keys, of_uses;
   unsigned char key[KEPT_DIGEST_BYTES];
   uint64_t used_ns;
-  uint32_t count;
+  uint32_t listed; /* of the items: what a request that goes on from it is given */
+  uint32_t own;    /* the last of these */
+  uint32_t frame;  /* behind these */
   struct kept_item *items[];
 };
 
@@ -62,20 +64,6 @@ static void key_of(const struct kept_tenant *who, struct slice id, unsigned char
   must(SHA256_Update(&hash, who->digest, sizeof who->digest) == 1);
   must(SHA256_Update(&hash, id.ptr, id.len) == 1);
   must(SHA256_Final(out, &hash) == 1);
-}
-
-/* Equal texts are found by it and compared then. Seeded: nobody can choose texts that meet in one slot. */
-static uint64_t hash_of(const struct kept *k, struct slice s) {
-  uint64_t hash = k->seed ^ s.len * 0x9e3779b97f4a7c15u, word;
-  for (; s.len >= sizeof word; s.ptr += sizeof word, s.len -= sizeof word) {
-    memcpy(&word, s.ptr, sizeof word);
-    hash = (hash ^ word) * 0x9fb21c651e98df25u;
-    hash ^= hash >> 32;
-  }
-  word = 0;
-  if (s.len > 0) memcpy(&word, s.ptr, s.len);
-  hash = (hash ^ word) * 0x9fb21c651e98df25u;
-  return hash ^ hash >> 29;
 }
 
 static struct link *slot_of_hash(struct link *table, uint64_t hash) {
@@ -176,7 +164,8 @@ static void append(struct kept_list *list, struct kept_item *const *items, uint3
 void kept_hold(struct kept *k, const struct kept_tenant *who, const struct kept_text *texts, size_t count,
                struct kept_list *out) {
   uint64_t *hashes = mem_alloc((count + 1) * sizeof *hashes);
-  for (size_t i = 0; i < count; i++) hashes[i] = hash_of(k, texts[i].text);
+  /* Equal texts are found by hash and compared then. Seeded: nobody can choose texts that meet in one slot. */
+  for (size_t i = 0; i < count; i++) hashes[i] = slice_hash(texts[i].text, k->seed);
   out->items = mem_resize(out->items, (out->count + count + 1) * sizeof *out->items);
   struct kept_item **found = out->items + out->count;
   lock(k);
@@ -207,6 +196,10 @@ static uint64_t answer_bytes(uint32_t count) {
   return sizeof(struct kept_answer) + count * sizeof(struct kept_item *);
 }
 
+static uint32_t count_of(const struct kept_answer *a) {
+  return a->listed + a->frame;
+}
+
 static struct kept_answer *oldest(const struct kept *k) {
   return list_item(k->uses.next, struct kept_answer, of_uses);
 }
@@ -214,14 +207,14 @@ static struct kept_answer *oldest(const struct kept *k) {
 static void drop(struct kept *k, struct kept_answer *a) {
   list_remove(&a->of_keys);
   list_remove(&a->of_uses);
-  for (uint32_t i = 0; i < a->count; i++) {
+  for (uint32_t i = 0; i < count_of(a); i++) {
     struct kept_item *item = a->items[i];
     if (item->last == a) item->last = NULL;
     item->listed--;
     let_go(k, item);
   }
   k->figures.answers--;
-  k->figures.bytes -= answer_bytes(a->count);
+  k->figures.bytes -= answer_bytes(count_of(a));
   mem_free(a);
 }
 
@@ -233,7 +226,7 @@ static bool is_over(const struct kept *k, const struct kept_answer *a, uint64_t 
 static void use(struct kept *k, struct kept_answer *a, uint64_t now_ns) {
   if (a->used_ns == now_ns) return; /* one request may name many items of one answer */
   a->used_ns = now_ns;
-  for (uint32_t i = 0; i < a->count; i++) a->items[i]->last = a;
+  for (uint32_t i = 0; i < count_of(a); i++) a->items[i]->last = a;
   list_remove(&a->of_uses);
   list_add_last(&k->uses, &a->of_uses);
 }
@@ -273,20 +266,23 @@ static uint64_t bytes_alone(const struct kept_list *list) {
 }
 
 bool kept_put(struct kept *k, const struct kept_tenant *who, struct slice id, struct kept_list *list,
-              const struct kept_text *texts, size_t count, uint64_t now_ns) {
+              struct kept_texts own, struct kept_texts frame, uint64_t now_ns) {
   unsigned char key[KEPT_DIGEST_BYTES];
   key_of(who, id, key);
-  kept_hold(k, who, texts, count, list);
+  kept_hold(k, who, own.texts, own.count, list);
+  uint32_t listed = list->count;
+  kept_hold(k, who, frame.texts, frame.count, list);
   uint64_t alone = bytes_alone(list);
   struct kept_answer *a = mem_alloc(answer_bytes(list->count));
-  *a = (struct kept_answer){.used_ns = now_ns, .count = list->count};
+  *a = (struct kept_answer){
+      .used_ns = now_ns, .listed = listed, .own = (uint32_t)own.count, .frame = (uint32_t)frame.count};
   memcpy(a->key, key, sizeof a->key);
   lock(k);
   bool fits = alone <= k->limit_bytes;
   if (fits) {
     struct kept_answer *before = find(k, key, now_ns);
     if (before != NULL) drop(k, before);
-    for (uint32_t i = 0; i < a->count; i++) {
+    for (uint32_t i = 0; i < count_of(a); i++) {
       a->items[i] = adopt(k, list->items[i]);
       a->items[i]->last = a;
       a->items[i]->listed++;
@@ -295,7 +291,7 @@ bool kept_put(struct kept *k, const struct kept_tenant *who, struct slice id, st
     list_add_first(slot_of_key(k->keys, key), &a->of_keys);
     list_add_last(&k->uses, &a->of_uses);
     k->figures.answers++;
-    k->figures.bytes += answer_bytes(a->count);
+    k->figures.bytes += answer_bytes(count_of(a));
     make_room(k);
   }
   unlock(k);
@@ -311,10 +307,26 @@ bool kept_get(struct kept *k, const struct kept_tenant *who, struct slice id, ui
   struct kept_answer *a = find(k, key, now_ns);
   if (a != NULL) {
     use(k, a, now_ns);
-    append(out, a->items, a->count);
+    append(out, a->items, a->listed);
   }
   unlock(k);
   return a != NULL;
+}
+
+bool kept_get_framed(struct kept *k, const struct kept_tenant *who, struct slice id, uint64_t now_ns,
+                     struct kept_list *frame, struct kept_list *own) {
+  unsigned char key[KEPT_DIGEST_BYTES];
+  key_of(who, id, key);
+  lock(k);
+  struct kept_answer *a = find(k, key, now_ns);
+  bool is_framed = a != NULL && a->frame > 0;
+  if (is_framed) {
+    use(k, a, now_ns);
+    append(frame, a->items + a->listed, a->frame);
+    append(own, a->items + a->listed - a->own, a->own);
+  }
+  unlock(k);
+  return is_framed;
 }
 
 static struct kept_item *find_item(struct kept *k, const unsigned char key[KEPT_DIGEST_BYTES]) {

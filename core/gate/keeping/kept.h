@@ -6,6 +6,8 @@
  *                        │     │     │               items with the same text there is one, so that a conversation
  *   answer "resp_2" ─▶ [ item, item, item, item ]    whose every answer lists all of it costs its length, once
  *
+ * Beside its list an answer has its frame: texts around the items that are its own, for those who ask for all of it.
+ *
  * Everything is kept under a digest of its tenant and its id: no other tenant can name it. Dropped is what was not used
  * for longest, when there is no room, and what was not used for the time that is set. What counts is every byte that
  * the store has asked the heap for, but for its tables, which are of one size. Texts never leave it but by the calls
@@ -32,6 +34,11 @@ struct kept_tenant {
 struct kept_text {
   struct slice id; /* by which it may be named alone; empty: it may not */
   struct slice text;
+};
+
+struct kept_texts {
+  const struct kept_text *texts;
+  size_t count;
 };
 
 struct kept_item;
@@ -63,12 +70,15 @@ void kept_hold(struct kept *k, const struct kept_tenant *who, const struct kept_
 void kept_release(struct kept *k, struct kept_list *list);
 struct slice kept_item_text(const struct kept_item *item); /* as long as it is held; BUF_SLACK bytes behind it */
 
-/* Keeps the answer: those in `list`, which is released, and the texts, in this order. One of the same id gives way.
- * false: it is larger than all that may be kept. */
+/* Keeps the answer: those in `list`, which is released, and its own, in this order; and its frame. One of the same id
+ * gives way. false: it is larger than all that may be kept. */
 bool kept_put(struct kept *k, const struct kept_tenant *who, struct slice id, struct kept_list *list,
-              const struct kept_text *texts, size_t count, uint64_t now_ns);
-/* Appends to *out what the answer holds. false: the tenant has none of that id. */
+              struct kept_texts own, struct kept_texts frame, uint64_t now_ns);
+/* Appends to *out what the answer lists. false: the tenant has none of that id. */
 bool kept_get(struct kept *k, const struct kept_tenant *who, struct slice id, uint64_t now_ns, struct kept_list *out);
+/* Appends the answer's frame and its own items. false also when it has no frame. */
+bool kept_get_framed(struct kept *k, const struct kept_tenant *who, struct slice id, uint64_t now_ns,
+                     struct kept_list *frame, struct kept_list *own);
 /* Appends the one item to *out. */
 bool kept_get_item(struct kept *k, const struct kept_tenant *who, struct slice id, uint64_t now_ns,
                    struct kept_list *out);

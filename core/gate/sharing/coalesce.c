@@ -233,7 +233,7 @@ static const struct attempt *last_attempt(const struct request *r) {
 /* The leader ends, and there is no answer, or not all of it. */
 static void end_without(struct coalesced *c, const struct attempt *a) {
   struct fault f;
-  if (a == NULL || a->failure == FAILURE_CLIENT_GONE || a->failure == FAILURE_NONE)
+  if (a == NULL || a->failure == FAILURE_CLIENT_GONE || a->failure == FAILURE_DRAINING || a->failure == FAILURE_NONE)
     fault_set(&f, FAULT_DRAINING, "The gateway shut down before the answer was complete.");
   else reply_fault_of(a, &f);
   gathering_lock();
